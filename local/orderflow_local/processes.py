@@ -84,10 +84,8 @@ class Process:
         """Ask the process group to end, then insist. Returns when it is gone."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(grace_seconds)
-        except subprocess.TimeoutExpired:
-            pass
         self._signal(signal.SIGKILL)
         self._popen.wait()
         _reaper().discard(self._popen.pid)

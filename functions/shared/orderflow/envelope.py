@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "com.example.orderflow."
 """Reverse-DNS prefix of every event type; a project that grows on this one sets its own."""
@@ -24,6 +24,14 @@ message with more than ten (docs.aws.amazon.com/sns/latest/dg/sns-large-payload-
 _NAMESPACE = UUID("6f0b5f5e-6c0d-5c8e-9d7e-0d6f1b1b7a01")
 
 Text = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+def _in_milliseconds(time: str) -> str:
+    """One spelling of a time: SDKs and brokers write fractions and zones in their own way."""
+    return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[str, Field(max_length=40), AfterValidator(_in_milliseconds)]
 
 
 class Malformed(ValueError):
@@ -44,7 +52,7 @@ class Envelope(BaseModel):
     source: Text
     type: Text
     subject: Text
-    time: Text
+    time: Time
     datacontenttype: Annotated[str, Field(pattern=r"^application/json")] = "application/json"
     dataschema: str | None = None
     correlationid: Text
@@ -107,7 +115,8 @@ def rfc3339(seconds: float) -> str:
 
 
 def child_trace(traceparent: str | None, event_id: str) -> str:
-    """A W3C ``traceparent`` for an event caused within a trace; ids derive from the event's, so a repeat is the same."""
+    """A W3C ``traceparent`` for an event caused within a trace; ids derive from the event's, so a repeat is the
+    same."""
     hexes = event_id.replace("-", "")
     trace_id = traceparent.split("-")[1] if traceparent and traceparent.count("-") == 3 else hexes
     return f"00-{trace_id}-{hexes[:16]}-01"

@@ -1,8 +1,8 @@
-"""The catalogue: one model per event and version. Events are facts in the past tense, immutable and self-contained but for
-personal data: they carry the customer's id, never a name, an address or a number.
+"""The catalogue: one model per event and version. Events are facts in the past tense, immutable and self-contained
+but for personal data: they carry the customer's id, never a name, an address or a number.
 
-Money is integer minor units (cents) with an ISO 4217 currency; times are RFC 3339 UTC; quantities are positive integers.
-"""
+Money is integer minor units (cents) with an ISO 4217 currency; times are RFC 3339 UTC; quantities are positive
+integers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class UnknownEvent(Malformed):
 
 
 class Event(BaseModel):
-    """Base of all events. ``kind`` is the class's name; fields added later need a default, so unknown ones are ignored."""
+    """Base of all events. ``kind`` is the class's name; fields added later need a default, so unknown ones are
+    ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

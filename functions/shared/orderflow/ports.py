@@ -1,4 +1,5 @@
-"""What a cloud must provide. The docstring of a port is its contract, and `tests/conformance` holds every adapter to it.
+"""What a cloud must provide. The docstring of a port is its contract, and `tests/conformance` holds every adapter to
+it.
 
 Every adapter answers with the errors of this module only: `Conflict` where a condition did not hold (nothing was
 written), `Unavailable` where the service could not be asked or its answer was lost (a write may have happened).
@@ -41,7 +42,8 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of a query's documents, in order, as (key, stored) pairs; ``cursor`` asks for the next ones, None is the end."""
+    """Some of a query's documents, in order, as (key, stored) pairs; ``cursor`` asks for the next ones, None is the
+    end."""
 
     items: tuple[tuple[str, Stored], ...]
     cursor: str | None
@@ -51,7 +53,7 @@ class Store(Protocol):
     """Documents by collection and key, written by compare-and-set only.
 
     Keys, index partitions and sort values are made of ``A-Z a-z 0-9 . _ = -`` and at most 250 characters
-    (`orderflow.processing.safe_key` makes them); collections are short lower-case names. A document is at most
+    (`orderflow.keys.safe_key` makes them); collections are short lower-case names. A document is at most
     256 KiB of JSON.
     """
 
@@ -146,7 +148,8 @@ class DeadLetterBox(Protocol):
         """Delete a letter that `browse` has shown."""
 
     def resend(self, letter: DeadLetter) -> None:
-        """Hand the original message of a letter to its service's queue again (not to the topic: nobody else hears it)."""
+        """Hand the original message of a letter to its service's queue again (not to the topic: nobody else hears
+        it)."""
 
 
 class Objects(Protocol):

@@ -1,0 +1,95 @@
+"""What an entrypoint calls: one object per process, made by a cloud's wiring. Each method imports only what it
+needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from orderflow import log
+from orderflow.driver import OutOfTime, run, run_batch
+from orderflow.http import Request, Response
+from orderflow.ports import Delivery, Ports
+from orderflow.processing import Done, Outcome, Retry, Shell
+from orderflow.services import find
+from orderflow.settings import Settings
+
+if TYPE_CHECKING:
+    from orderflow.api import Api
+    from orderflow.sweeper import Swept
+
+__all__ = ["App", "Request", "Response"]
+
+
+class App:
+    """The workflow on one cloud's ports."""
+
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        self.ports = ports
+        self.settings = settings
+        self._shell = Shell(settings, ports.clock, SystemRandom())
+        log.set_level(settings.log_level)
+
+    def consume(self, service: str, deliveries: Sequence[Delivery], *, deadline: float) -> list[Outcome]:
+        """Process a batch of a service's messages; answers an outcome for each, in their order.
+
+        ``deadline``, in seconds since the epoch, is when this must be back: what is not through by then is given back.
+        """
+        declared = find(service)
+        results = run_batch(
+            [self._shell.deliver(declared, delivery) for delivery in deliveries], self.ports, self._late(deadline)
+        )
+        return [_outcome(result) for result in results]
+
+    def respond(self, request: Request) -> Response:
+        """Answer an HTTP request."""
+        return run(self._api.respond(request), self.ports)
+
+    def sweep(self, *, deadline: float) -> Swept | None:
+        """Look at every due order; None where the deadline came first (the next sweep goes on)."""
+        from orderflow.sweeper import sweep
+
+        result = run_batch([sweep(self._shell)], self.ports, self._late(deadline))[0]
+        if isinstance(result, OutOfTime):
+            return None
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def load_file(self, name: str, *, deadline: float) -> Outcome:
+        """Load a file that was dropped in the object store."""
+        from orderflow.files import load
+
+        return _outcome(run_batch([load(self._shell, name)], self.ports, self._late(deadline))[0])
+
+    @cached_property
+    def _api(self) -> Api:
+        from orderflow.api import Api
+        from orderflow.auth import TokenVerifier
+
+        return Api(self._shell, TokenVerifier(self.settings))
+
+    def _late(self, deadline: float) -> Late:
+        return Late(self.ports, deadline)
+
+
+class Late:
+    """Says whether a deadline has come."""
+
+    def __init__(self, ports: Ports, deadline: float) -> None:
+        self._clock = ports.clock
+        self._deadline = deadline
+
+    def __call__(self) -> bool:
+        return self._clock.now() >= self._deadline
+
+
+def _outcome(result: Outcome | Exception) -> Outcome:
+    """A handler that did not end by itself gives its message back; that is no attempt."""
+    if isinstance(result, Done | Retry):
+        return result
+    if not isinstance(result, OutOfTime):
+        log.write("ERROR", "handler failed", reason=f"{type(result).__name__}: {result}")
+    return Retry(1.0, f"{type(result).__name__}: {result}")

@@ -1,0 +1,239 @@
+"""Files dropped in the object store: ``stock/...`` brings stock, ``catalogue/...`` brings prices; CSV or JSON lines.
+
+Every row is checked alone: good ones are loaded, bad ones are quarantined in the archive bucket with the reason. A
+file is known by its name and content, a row by its place in it: the same file dropped twice, or a notification
+delivered twice, is one arrival. Stock rows go through a receipt each (`RECEIPTS`), so that a crash between any two
+writes counts none twice."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orderflow import log
+from orderflow.envelope import derived_id, first_error, rfc3339
+from orderflow.events import Currency, Event, Quantity, Sku, StockReplenished
+from orderflow.keys import safe_key
+from orderflow.ports import Conflict, Stored
+from orderflow.processing import Done, Outcome, Refused, Shell
+from orderflow.record import Cause
+from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Service
+from orderflow.service import Outcome as EffectOutcome
+from orderflow.services.inventory import STOCK, Stock, stock_key
+from orderflow.steps import Get, Put, ReadDrop, Steps, WriteArchive
+
+CATALOGUE = "catalogue"
+MAX_BYTES = 16 * 1024 * 1024
+"""Larger files are refused: a function loads the whole file."""
+
+
+class StockRow(BaseModel):
+    """A row of a stock file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sku: Sku
+    quantity: Quantity
+
+
+class CatalogueRow(BaseModel):
+    """A row of a catalogue file: ``unit_price`` in minor units of ``currency``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sku: Sku
+    name: str = Field(min_length=1, max_length=200)
+    unit_price: int = Field(ge=0, le=100_000_000)
+    currency: Currency
+
+
+class Arrival(Event):
+    """The command to count one stock row; it is no event and is never published."""
+
+    category: ClassVar[str]
+    subject_field: ClassVar[str] = "row_id"
+    row_id: str
+    sku: Sku
+    quantity: Quantity
+
+
+class Receipt(BaseModel):
+    """What became of one stock row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["pending", "applied"]
+    sku: Sku
+    quantity: Quantity
+    shards: tuple[int, ...]
+    """Units for each shard of the SKU."""
+
+
+def _key(arrival: Arrival, _time: str) -> str:
+    return safe_key(arrival.row_id)
+
+
+def _decide(receipt: Receipt | None, arrival: Arrival, context: Context) -> Decision[Receipt]:
+    shards = context.settings.stock_shards
+    even, more = divmod(arrival.quantity, shards)
+    pending = receipt or Receipt(
+        status="pending",
+        sku=arrival.sku,
+        quantity=arrival.quantity,
+        shards=tuple(even + (shard < more) for shard in range(shards)),
+    )
+    if pending.status == "applied":
+        return Commit(pending)
+    changes = _each(pending, arrival.row_id, _arrive)
+    return Intend(pending, Changes(changes, fence=lambda own: own.status == "pending"))
+
+
+def _resume(receipt: Receipt, arrival: Arrival, outcome: EffectOutcome, _context: Context) -> Decision[Receipt]:
+    if isinstance(outcome, Exception):
+        return Fail(f"stock declined: {outcome}")
+    event = StockReplenished(sku=receipt.sku, quantity=receipt.quantity, row_id=arrival.row_id)
+    return Commit(receipt.model_copy(update={"status": "applied"}), (event,))
+
+
+def _after(receipt: Receipt, arrival: Arrival) -> Changes:
+    """The receipt says so now: the stock need not remember the row."""
+    return Changes(_each(receipt, arrival.row_id, _settle))
+
+
+def _each(receipt: Receipt, row_id: str, apply: Any) -> tuple[Change, ...]:
+    return tuple(
+        Change(STOCK, stock_key(receipt.sku, shard), Stock, partial(apply, row_id=row_id, quantity=quantity))
+        for shard, quantity in enumerate(receipt.shards)
+        if quantity
+    )
+
+
+def _arrive(stock: Stock | None, *, row_id: str, quantity: int) -> Stock | None:
+    stock = stock or Stock()
+    if row_id in stock.arriving:
+        return None
+    update = {
+        "available": stock.available + quantity,
+        "replenished": stock.replenished + quantity,
+        "arriving": {**stock.arriving, row_id: quantity},
+    }
+    return stock.model_copy(update=update)
+
+
+def _settle(stock: Stock | None, *, row_id: str, quantity: int) -> Stock | None:
+    if stock is None or row_id not in stock.arriving:
+        return None
+    left = {other: units for other, units in stock.arriving.items() if other != row_id}
+    return stock.model_copy(update={"arriving": left})
+
+
+RECEIPTS = Service(
+    name="files",
+    hears=(Arrival,),
+    emits=(StockReplenished,),
+    collection="receipts",
+    state=Receipt,
+    key=_key,
+    decide=_decide,
+    resume=_resume,
+    after=_after,
+    writes=(STOCK, CATALOGUE),
+)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What became of a file: rows loaded, rows loaded before, rows quarantined."""
+
+    name: str
+    loaded: int = 0
+    known: int = 0
+    quarantined: int = 0
+
+
+def load(shell: Shell, name: str) -> Steps[Outcome]:
+    """Load a dropped file. A file of an unknown kind or form is quarantined whole."""
+    data: bytes | None = yield ReadDrop(name)
+    if data is None:
+        return Done("gone")
+    result = Loaded(name)
+    bad: list[dict[str, Any]] = []
+    file_id = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()[:32]
+    loader = {"stock": _load_stock, "catalogue": _load_price}.get(name.split("/")[0])
+    try:
+        if loader is None:
+            raise Refused("unknown-folder", "files belong into stock/ or catalogue/")
+        for number, row in _rows(name, data):
+            try:
+                new = yield from loader(shell, derived_id(file_id, str(number)), row)
+            except ValidationError as error:
+                bad.append({"row": number, "reason": first_error(error), "content": row})
+            else:
+                result.loaded += new
+                result.known += not new
+    except Refused as error:
+        bad.append({"row": 0, "reason": f"{error.reason}: {error}"})
+    result.quarantined = len(bad)
+    if bad:
+        lines = "".join(json.dumps(line, ensure_ascii=False, default=str) + "\n" for line in bad)
+        yield WriteArchive(f"quarantine/{name}.{file_id[:8]}.jsonl", lines.encode())
+    log.write(
+        "WARNING" if bad else "INFO",
+        "file loaded",
+        file=name,
+        loaded=result.loaded,
+        known=result.known,
+        quarantined=result.quarantined,
+    )
+    return Done("loaded")
+
+
+def _rows(name: str, data: bytes) -> Iterator[tuple[int, Any]]:
+    """Rows with their numbers, from 1. Raises `Refused` where the file is no text, or too large."""
+    if len(data) > MAX_BYTES:
+        raise Refused("too-large", f"{len(data)} bytes; at most {MAX_BYTES}")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused("not-utf-8", str(error)) from None
+    if name.endswith((".jsonl", ".ndjson")):
+        for number, line in enumerate((line for line in text.splitlines() if line.strip()), 1):
+            try:
+                yield number, json.loads(line)
+            except ValueError:
+                yield number, line
+    else:
+        yield from enumerate(csv.DictReader(io.StringIO(text)), 1)
+
+
+def _load_stock(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
+    stock = StockRow.model_validate(row)
+    arrival = Arrival(row_id=row_id, sku=stock.sku, quantity=stock.quantity)
+    cause = Cause(id=row_id, digest=derived_id(stock.sku, str(stock.quantity)), correlation_id=row_id)
+    done = yield from shell.handle(RECEIPTS, cause, arrival, rfc3339(shell.clock.now()))
+    return done.note != "duplicate"
+
+
+def _load_price(shell: Shell, _row_id: str, row: Any) -> Steps[bool]:
+    price = CatalogueRow.model_validate(row)
+    key = safe_key(price.sku)
+    state = price.model_dump()
+    for _ in range(shell.settings.conflict_tries):
+        stored: Stored | None = yield Get(CATALOGUE, key)
+        if stored is not None and stored.document["state"] == state:
+            return False
+        document = {"schema": 1, "rev": stored.document["rev"] + 1 if stored else 1, "state": state}
+        try:
+            yield Put(CATALOGUE, key, document, stored)
+        except Conflict:
+            continue
+        return True
+    raise Conflict(f"{CATALOGUE} {key}")

@@ -1,0 +1,64 @@
+"""One structured line per delivery: JSON on standard output, with the ids that let one follow an order. Never any
+data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from orderflow.envelope import Envelope
+from orderflow.ports import DeadLetter, Delivery
+
+if TYPE_CHECKING:
+    from orderflow.processing import Outcome
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_threshold = LEVELS.index("INFO")
+
+
+def set_level(name: str) -> None:
+    """Drop lines below a level. Raises `ValueError` for an unknown one."""
+    global _threshold
+    _threshold = LEVELS.index(name.upper())
+
+
+def write(level: str, message: str, **fields: Any) -> None:
+    """Write one line: ``{"level", "message", ...fields}``; fields that are None are left out."""
+    if LEVELS.index(level) < _threshold:
+        return
+    line = {"level": level, "message": message, **{name: value for name, value in fields.items() if value is not None}}
+    sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+
+def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outcome) -> None:
+    """The line of one delivery."""
+    after = getattr(outcome, "after", None)
+    write(
+        "INFO" if after is None else "WARNING",
+        "retry" if after is not None else getattr(outcome, "note", ""),
+        service=service,
+        kind=envelope.kind,
+        event_id=envelope.id,
+        subject=envelope.subject,
+        correlation_id=envelope.correlationid,
+        causation_id=envelope.causationid,
+        traceparent=envelope.traceparent,
+        transport_id=message.transport_id,
+        receives=message.receives,
+        after=after,
+        reason=getattr(outcome, "reason", None),
+    )
+
+
+def dead_letter(letter: DeadLetter) -> None:
+    """The line of a message that was given up."""
+    write(
+        "ERROR",
+        "dead-lettered",
+        service=letter.service,
+        event_id=letter.event_id,
+        reason=letter.reason,
+        detail=letter.detail,
+        attempts=letter.attempts,
+    )

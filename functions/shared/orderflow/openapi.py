@@ -1,0 +1,145 @@
+"""The API's OpenAPI 3.1 document, made from the models that validate the requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from orderflow.api import LARGEST_PAGE, PAGE, Customer, OrderRequest
+
+_ERROR = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+def document() -> dict[str, Any]:
+    """The document as a JSON object."""
+    _, schemas = models_json_schema(
+        [(OrderRequest, "validation"), (Customer, "validation")], ref_template="#/components/schemas/{model}"
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "orderflow", "version": "1.0.0", "description": "Place orders and follow them."},
+        "security": [{"bearer": []}],
+        "paths": {
+            "/orders": {"post": _place(), "get": _list()},
+            "/orders/{id}": {"get": _one("One of your orders with its history", 200, "OrderDetail")},
+            "/orders/{id}/cancel": {
+                "post": _one("Cancel a pending order", 202, "OrderSummary", {"409": "It is confirmed or shipped"})
+            },
+            "/customers/me": {
+                "get": _operation("Your contact data", {"200": _ok("Customer")}, {"404": "Nothing is known yet"}),
+                "put": {
+                    **_operation("Save your contact data", {"200": _ok("Customer")}, {"422": "Invalid"}),
+                    "requestBody": _body("Customer"),
+                },
+            },
+            "/health": {"get": {"summary": "Liveness", "security": [], "responses": {"200": {"description": "Up"}}}},
+            "/openapi.json": {
+                "get": {"summary": "This document", "security": [], "responses": {"200": {"description": "OpenAPI"}}}
+            },
+        },
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "schemas": {**schemas["$defs"], **_RESPONSES},
+        },
+    }
+
+
+def _place() -> dict[str, Any]:
+    operation = _operation(
+        "Place an order",
+        {"202": _ok("OrderSummary", "Accepted; follow it under the Location")},
+        {
+            "400": "No JSON",
+            "409": "The Idempotency-Key was used for another order",
+            "413": "Too large",
+            "422": "Invalid, not in the catalogue, or another total than the client gave",
+        },
+    )
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        "description": "The same key and body give the same order.",
+    }
+    return {**operation, "parameters": [key], "requestBody": _body("OrderRequest")}
+
+
+def _list() -> dict[str, Any]:
+    limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE}
+    return {
+        **_operation("Your orders, newest first", {"200": _ok("OrderPage")}, {"400": "Bad page"}),
+        "parameters": [
+            {"name": "limit", "in": "query", "schema": limit},
+            {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+        ],
+    }
+
+
+def _one(summary: str, status: int, schema: str, errors: dict[str, str] | None = None) -> dict[str, Any]:
+    return {
+        **_operation(summary, {str(status): _ok(schema)}, {"404": "You have no such order", **(errors or {})}),
+        "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+    }
+
+
+def _operation(summary: str, good: dict[str, Any], bad: dict[str, str]) -> dict[str, Any]:
+    bad = {"401": "No valid bearer token", **bad, "503": "Try again in a moment"}
+    return {
+        "summary": summary,
+        "responses": {**good, **{status: {"description": text, **_ERROR} for status, text in bad.items()}},
+    }
+
+
+def _ok(schema: str, description: str = "OK") -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _body(schema: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"required": True, "content": content}
+
+
+_SUMMARY = {
+    "order_id": {"type": "string"},
+    "status": {"enum": ["pending", "confirmed", "shipped", "cancelled"]},
+    "total": {"type": "integer", "description": "Minor units of the currency"},
+    "currency": {"type": "string"},
+    "placed_at": {"type": "string", "format": "date-time"},
+    "reason": {"type": "string"},
+    "links": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+
+_RESPONSES: dict[str, Any] = {
+    "OrderSummary": {"type": "object", "required": ["order_id", "status", "total", "currency"], "properties": _SUMMARY},
+    "OrderDetail": {
+        "type": "object",
+        "required": ["order_id", "status", "lines", "history"],
+        "properties": {
+            **_SUMMARY,
+            "closed": {"type": "boolean"},
+            "tracking": {"type": ["string", "null"]},
+            "lines": {"type": "array", "items": {"type": "object"}},
+            "history": {"type": "array", "items": {"type": "object"}},
+        },
+    },
+    "OrderPage": {
+        "type": "object",
+        "required": ["orders", "next_cursor"],
+        "properties": {
+            "orders": {"type": "array", "items": {"$ref": "#/components/schemas/OrderSummary"}},
+            "next_cursor": {"type": ["string", "null"]},
+        },
+    },
+    "Problem": {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+    },
+}

@@ -1,0 +1,319 @@
+"""The shell: from a delivery to an outcome, with the guarantees that every service gets.
+
+Order of work: decode, read the document, recognise a known event, decide, commit (state + absorbed id + emitted
+events in one compare-and-set), publish, and only then let the broker forget the message. A crash anywhere is healed
+by redelivery. The rules are explained in docs/guarantees.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from orderflow import log
+from orderflow.attempts import Attempts
+from orderflow.breaker import Blocked, Breakers
+from orderflow.envelope import Envelope, Malformed, decode, rfc3339
+from orderflow.events import Event, UnknownEvent, read
+from orderflow.ports import Clock, Conflict, DeadLetter, Delivery, Stored, Unavailable
+from orderflow.record import Cause, Record, envelopes, load
+from orderflow.service import (
+    Answer,
+    Applied,
+    Call,
+    Change,
+    Changes,
+    Commit,
+    Context,
+    Declined,
+    Effect,
+    Fail,
+    Ignore,
+    Intend,
+    Look,
+    Refuse,
+    Seen,
+    Service,
+    Unanswered,
+    Wait,
+)
+from orderflow.service import (
+    Outcome as EffectOutcome,
+)
+from orderflow.settings import Settings
+from orderflow.steps import Ask, Bury, Get, Pause, Publish, Put, Steps
+
+S = TypeVar("S", bound=BaseModel)
+
+_DECISIONS = 25
+"""More decisions than any event needs: a service that exceeds it goes in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Acknowledge the message. ``note`` is for the log: handled, duplicate, ignored, dead-lettered."""
+
+    note: str = "handled"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Give the message back, to be delivered again after ``after`` seconds at the earliest."""
+
+    after: float
+    reason: str
+
+
+Outcome = Done | Retry
+
+
+class GiveBack(Exception):
+    """The message must come again later; nobody failed."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = seconds
+
+
+class AttemptFailed(Exception):
+    """This attempt at the message failed."""
+
+
+class Refused(Exception):
+    """The message will never be accepted."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Shell:
+    """Processes messages for any service. One per process; it keeps only caches."""
+
+    def __init__(self, settings: Settings, clock: Clock, random: Random) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.random = random
+        self._breakers = Breakers(settings, clock)
+        self._attempts = Attempts(clock)
+
+    def deliver(self, service: Service[Any], delivery: Delivery) -> Steps[Outcome]:
+        """Process one delivery to its outcome. Whatever the message holds, this answers and does not raise."""
+        try:
+            envelope = decode(delivery.body)
+        except Malformed as error:
+            return (yield from self._bury(service, delivery, None, "malformed", str(error)))
+        try:
+            outcome = yield from self._process(service, envelope)
+        except Refused as error:
+            outcome = yield from self._bury(service, delivery, envelope, error.reason, str(error))
+        except GiveBack as error:
+            outcome = Retry(error.seconds, error.reason)
+        except (Unavailable, Conflict) as error:
+            outcome = Retry(self._backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
+        except Exception as error:
+            reason = str(error) if isinstance(error, AttemptFailed) else f"{type(error).__name__}: {error}"
+            outcome = yield from self._count_attempt(service, delivery, envelope, reason)
+        log.delivery(service.name, delivery, envelope, outcome)
+        return outcome
+
+    def handle(self, service: Service[S], cause: Cause, event: Any, time: str) -> Steps[Done]:
+        """Let a service absorb one event or command. Raises what `deliver` turns into outcomes."""
+        key = service.key(event, time)
+        for tried in range(self.settings.conflict_tries):
+            try:
+                return (yield from self._absorb(service, key, cause, event, time))
+            except Conflict:
+                yield from self._yield_way(tried)
+        raise GiveBack("too many conflicts", self.random.uniform(0.1, 1.0))
+
+    def publish(self, emitted: Sequence[Envelope]) -> Steps[None]:
+        """Publish in order, stopping at the first that the broker does not take."""
+        for envelope in emitted:
+            yield Publish(envelope)
+
+    def commit(self, service: Service[S], key: str, record: Record[S]) -> Steps[Record[S]]:
+        """Write a record over what it was read from. Raises `Conflict`."""
+        stored: Stored = yield Put(service.collection, key, record.to_document(service), record.stored)
+        return Record(record.state, record.absorbed, record.pending, stored)
+
+    def _process(self, service: Service[Any], envelope: Envelope) -> Steps[Outcome]:
+        try:
+            event = read(envelope)
+        except UnknownEvent as error:
+            raise Refused("unknown-event", str(error)) from None
+        except Malformed as error:
+            raise Refused("malformed", str(error)) from None
+        if type(event) not in service.hears:
+            return Done("ignored")
+        return (yield from self.handle(service, Cause.of(envelope), event, envelope.time))
+
+    def _absorb(self, service: Service[S], key: str, cause: Cause, event: Event, time: str) -> Steps[Done]:
+        """One try at an event, on the document as it is now. Raises `Conflict` where the document moved meanwhile."""
+        stored: Stored | None = yield Get(service.collection, key)
+        record = load(service, stored)
+        if record.contradicts(cause):
+            raise Refused("id-reused", f"event {cause.id} was seen before with other content")
+        if cause.id in record.absorbed:
+            yield from self._finish(service, key, record, cause, event)
+            return Done("duplicate")
+        context = Context(self.clock.now(), self.settings, time)
+        decision = service.decide(record.state, event, context)
+        for _ in range(_DECISIONS):
+            match decision:
+                case Commit():
+                    emitted = envelopes(service.name, cause, decision.emit, self.clock.now())
+                    record = yield from self.commit(service, key, record.absorbing(decision.state, cause, emitted))
+                    yield from self._finish(service, key, record, cause, event)
+                    return Done()
+                case Intend():
+                    probe = yield from self._leave_to_call(decision.effect)
+                    if decision.state != record.state:
+                        record = yield from self.commit(service, key, record.intending(decision.state, cause))
+                    outcome = yield from self._effect(service, key, decision.effect, probe)
+                    assert service.resume is not None and record.state is not None
+                    context = Context(self.clock.now(), self.settings, time)
+                    decision = service.resume(record.state, event, outcome, context)
+                    if isinstance(decision, Fail) and probe:
+                        decision = Wait(decision.reason, self.settings.breaker_cooldown)
+                case Ignore():
+                    return Done("ignored")
+                case Wait():
+                    raise GiveBack(decision.reason, decision.seconds)
+                case Fail():
+                    if decision.state is not None and decision.state != record.state:
+                        yield from self.commit(service, key, record.intending(decision.state, cause))
+                    raise AttemptFailed(decision.reason)
+                case Refuse():
+                    raise Refused("refused", decision.reason)
+        raise AttemptFailed(f"{service.name} took more than {_DECISIONS} decisions")
+
+    def _finish(self, service: Service[S], key: str, record: Record[S], cause: Cause, event: Event) -> Steps[None]:
+        """What follows an absorbed event, the first time and at every redelivery: publish, then the afterwork."""
+        yield from self.publish(record.absorbed[cause.id][1])
+        if service.after is not None and record.state is not None:
+            changes = service.after(record.state, event)
+            if changes is not None:
+                yield from self._change_all(service, key, changes)
+
+    def _leave_to_call(self, effect: Effect) -> Steps[bool]:
+        """Ask the circuit breaker before an intent is committed. Answers whether the call is a probe."""
+        if not isinstance(effect, Call):
+            return False
+        leave = yield from self._breakers.ask(effect.dependency)
+        if isinstance(leave, Blocked):
+            raise GiveBack(f"{effect.dependency}: circuit breaker is open", leave.seconds + self.random.uniform(0, 1))
+        return leave.probe
+
+    def _effect(self, service: Service[S], key: str, effect: Effect, probe: bool) -> Steps[EffectOutcome]:
+        match effect:
+            case Call():
+                return (yield from self._call(effect, probe))
+            case Look():
+                found: list[dict[str, Any] | None] = []
+                for collection, other in effect.keys:
+                    stored: Stored | None = yield Get(collection, other)
+                    found.append(stored.document["state"] if stored else None)
+                return Seen(tuple(found))
+            case Changes():
+                return (yield from self._change_all(service, key, effect))
+
+    def _call(self, call: Call, probe: bool) -> Steps[Answer | Unanswered]:
+        try:
+            value: dict[str, Any] = yield Ask(call.dependency, call.method, call.arguments)
+        except Unavailable as error:
+            yield from self._breakers.failed(call.dependency)
+            return Unanswered(call, f"{call.dependency} gave no answer: {error}")
+        if probe:
+            yield from self._breakers.succeeded(call.dependency)
+        return Answer(call, value)
+
+    def _change_all(self, service: Service[S], key: str, changes: Changes) -> Steps[Applied | Declined]:
+        for change in changes.changes:
+            try:
+                yield from self._change(service, key, change, changes)
+            except Declined as declined:
+                return declined
+        return Applied()
+
+    def _change(self, service: Service[S], key: str, change: Change, changes: Changes) -> Steps[None]:
+        """One compare-and-set on another document. Raises `Conflict` if the fence fell or others always won."""
+        for tried in range(self.settings.conflict_tries):
+            stored: Stored | None = yield Get(change.collection, change.key)
+            if changes.fence is not None:
+                own = load(service, (yield Get(service.collection, key)))
+                if own.state is None or not changes.fence(own.state):
+                    raise Conflict(f"{service.name} {key} moved on")
+            state = change.apply(change.model.model_validate(stored.document["state"]) if stored else None)
+            if state is None:
+                return
+            rev = stored.document["rev"] + 1 if stored else 1
+            document = {"schema": 1, "rev": rev, "state": state.model_dump(mode="json", exclude_none=True)}
+            try:
+                yield Put(change.collection, change.key, document, stored)
+                return
+            except Conflict:
+                yield from self._yield_way(tried)
+        raise GiveBack(f"too many conflicts on {change.collection} {change.key}", self.random.uniform(0.1, 1.0))
+
+    def _yield_way(self, tried: int) -> Steps[None]:
+        """Full-jitter pause after a lost compare-and-set: 10 ms doubling to 320 ms at most."""
+        yield Pause(self.random.uniform(0, 0.01 * 2 ** min(tried, 5)))
+
+    def _backoff(self, service: Service[Any], times: int) -> float:
+        """Full jitter (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter): anything up to the doubling
+        bound, and at least a tenth of a second."""
+        limits = service.limits
+        bound = min(limits.backoff_cap_s, limits.backoff_base_s * 2.0 ** min(times - 1, 16))
+        return max(0.1, self.random.uniform(0, bound))
+
+    def _count_attempt(
+        self, service: Service[Any], delivery: Delivery, envelope: Envelope, reason: str
+    ) -> Steps[Outcome]:
+        try:
+            count, first_at = yield from self._attempts.add(service, envelope.id, reason)
+            if count < service.limits.max_attempts:
+                return Retry(self._backoff(service, count), reason)
+            done = yield from self._bury(
+                service, delivery, envelope, "attempts-exhausted", reason, attempts=count, first_at=first_at
+            )
+            if isinstance(done, Done):
+                yield from self._attempts.forget(service, envelope.id)
+            return done
+        except (Unavailable, Conflict) as error:
+            return Retry(self._backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
+
+    def _bury(
+        self,
+        service: Service[Any],
+        delivery: Delivery,
+        envelope: Envelope | None,
+        reason: str,
+        detail: str,
+        *,
+        attempts: int = 1,
+        first_at: float | None = None,
+    ) -> Steps[Outcome]:
+        """Put the message, unchanged, into the service's dead-letter queue with the reason."""
+        now = self.clock.now()
+        letter = DeadLetter(
+            service=service.name,
+            body=delivery.body,
+            attributes=dict(delivery.attributes),
+            reason=reason,
+            detail=detail[:1000],
+            attempts=attempts,
+            first_at=rfc3339(now if first_at is None else first_at),
+            last_at=rfc3339(now),
+            event_id=envelope.id if envelope else "",
+        )
+        try:
+            yield Bury(letter)
+        except Unavailable as error:
+            return Retry(self._backoff(service, delivery.receives), f"dead-letter queue: {error}")
+        log.dead_letter(letter)
+        return Done("dead-lettered")

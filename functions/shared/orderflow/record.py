@@ -1,0 +1,128 @@
+"""A service's document as it is stored: the state, the events it has absorbed, and those it emitted for each.
+
+Shape: ``{"schema": 1, "rev": n, "state": {...}, "absorbed": {cause id: [digest, [envelope, ...]]}, "pending": {cause
+id: digest}, "index": {...}}``. The emitted envelopes are kept as they are, so that publishing again sends the same
+message; their order is the order in which they were emitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from orderflow.envelope import Envelope, child_trace, derived_id, rfc3339
+from orderflow.events import Event
+from orderflow.ports import Document, Stored
+from orderflow.service import Service
+
+S = TypeVar("S", bound=BaseModel)
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an event is processed for: an event that was heard, or a command by its logical id."""
+
+    id: str
+    digest: str
+    correlation_id: str
+    traceparent: str | None = None
+    causation_id: str | None = None
+    """None for a command: it is no event, so nothing can be said to be caused by one."""
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> Cause:
+        return cls(envelope.id, envelope.digest(), envelope.correlationid, envelope.traceparent, envelope.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Generic[S]):
+    """A document, decoded. ``stored`` is what the next write replaces, None for a document that is not there yet."""
+
+    state: S | None = None
+    absorbed: dict[str, tuple[str, tuple[Envelope, ...]]] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)
+    stored: Stored | None = None
+
+    def intending(self, state: S, cause: Cause) -> Record[S]:
+        """With a new state, the event not absorbed yet."""
+        return replace(self, state=state, pending={**self.pending, cause.id: cause.digest})
+
+    def absorbing(self, state: S, cause: Cause, emitted: tuple[Envelope, ...]) -> Record[S]:
+        """With a new state, the event absorbed and what it emitted kept."""
+        pending = {cause_id: digest for cause_id, digest in self.pending.items() if cause_id != cause.id}
+        return replace(
+            self, state=state, absorbed={**self.absorbed, cause.id: (cause.digest, emitted)}, pending=pending
+        )
+
+    def emitted(self) -> list[Envelope]:
+        """Every event that the document ever emitted, oldest first."""
+        return [envelope for _, envelopes in self.absorbed.values() for envelope in envelopes]
+
+    def contradicts(self, cause: Cause) -> bool:
+        """Whether an event of this id but of other content was seen before."""
+        known = self.absorbed[cause.id][0] if cause.id in self.absorbed else self.pending.get(cause.id)
+        return known is not None and known != cause.digest
+
+    def to_document(self, service: Service[S]) -> Document:
+        """The document to write, its ``rev`` one above what it replaces."""
+        assert self.state is not None
+        document: Document = {
+            "schema": SCHEMA,
+            "rev": self.stored.document["rev"] + 1 if self.stored else 1,
+            "state": self.state.model_dump(mode="json", exclude_none=True),
+            "absorbed": {
+                cause_id: [digest, [envelope.to_dict() for envelope in envelopes]]
+                for cause_id, (digest, envelopes) in self.absorbed.items()
+            },
+        }
+        if self.pending:
+            document["pending"] = self.pending
+        if service.index and (index := service.index(self.state)):
+            document["index"] = index
+        return document
+
+
+def load(service: Service[S], stored: Stored | None) -> Record[S]:
+    """Decode a document of a service."""
+    if stored is None:
+        return Record()
+    document = stored.document
+    return Record(
+        state=service.state.model_validate(document["state"]),
+        absorbed={
+            cause_id: (digest, tuple(Envelope.model_validate(envelope) for envelope in envelopes))
+            for cause_id, (digest, envelopes) in document["absorbed"].items()
+        },
+        pending=document.get("pending", {}),
+        stored=stored,
+    )
+
+
+def envelopes(service_name: str, cause: Cause, events: tuple[Event, ...], now: float) -> tuple[Envelope, ...]:
+    """The envelopes of events emitted for a cause. Their ids derive from it, so that emitting twice is one event."""
+    return tuple(_envelope(service_name, cause, ordinal, event, now) for ordinal, event in enumerate(events))
+
+
+def _envelope(service_name: str, cause: Cause, ordinal: int, event: Event, now: float) -> Envelope:
+    event_id = derived_id(cause.id, service_name, event.type_name(), str(ordinal))
+    data: dict[str, Any] = event.model_dump(mode="json", exclude_none=True)
+    return Envelope(
+        id=event_id,
+        source=f"/orderflow/{service_name}",
+        type=event.type_name(),
+        subject=event.subject,
+        time=rfc3339(now),
+        dataschema=f"urn:orderflow:{event.kind()}:v{event.version}",
+        correlationid=cause.correlation_id,
+        causationid=cause.causation_id,
+        traceparent=child_trace(cause.traceparent, event_id),
+        partitionkey=data.get("order_id", event.subject),
+        kind=event.kind(),
+        category=event.category,
+        tier=data.get("tier"),
+        channel=data.get("channel"),
+        data=data,
+    )

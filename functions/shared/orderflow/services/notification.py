@@ -1,0 +1,121 @@
+"""Notification: hears every order event, decides by rule which messages are due on which channels, and asks for each.
+
+The rules are a table. Orders above the elevated tier's threshold get an SMS as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from orderflow.envelope import derived_id
+from orderflow.events import (
+    Channel,
+    Event,
+    FraudCleared,
+    FraudSuspected,
+    InventoryReleased,
+    InventoryReserved,
+    NotificationRequested,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    OutOfStock,
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentVoided,
+    ShipmentCreated,
+    ShipmentRefused,
+)
+from orderflow.keys import safe_key
+from orderflow.service import Commit, Context, Decision, Ignore, Service
+
+
+class Conversation(BaseModel):
+    """What was said to a customer about one order: template and channel, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: str
+    said: tuple[tuple[str, str], ...] = ()
+
+
+_TEMPLATES: dict[type[Event], tuple[str, tuple[Channel, ...]]] = {
+    OrderConfirmed: ("confirmation", ("email",)),
+    PaymentCompleted: ("receipt", ("email",)),
+    PaymentRefunded: ("refund", ("email",)),
+    ShipmentCreated: ("shipped", ("email", "push")),
+    OrderCancelled: ("cancelled", ("email", "push")),
+}
+_HIGH_VALUE = ("confirmation", "cancelled")
+
+
+def key(event: Event, _time: str) -> str:
+    """Conversations are kept by order."""
+    return safe_key(event.order_id)  # type: ignore[attr-defined]  # every event that notification hears has it
+
+
+def decide(conversation: Conversation | None, event: Any, context: Context) -> Decision[Conversation]:
+    """Ask for the messages that the rules give for an event; most events have none."""
+    if type(event) not in _TEMPLATES:
+        return Ignore()
+    template, channels = _TEMPLATES[type(event)]
+    if template in _HIGH_VALUE and event.total > context.settings.elevated_from:
+        channels = (*channels, "sms")
+    conversation = conversation or Conversation(order_id=event.order_id)
+    said = tuple((template, channel) for channel in channels)
+    return Commit(
+        conversation.model_copy(update={"said": (*conversation.said, *said)}),
+        tuple(_request(event, template, channel) for channel in channels),
+    )
+
+
+def _request(event: Any, template: str, channel: Channel) -> NotificationRequested:
+    return NotificationRequested(
+        notification_id=derived_id(event.order_id, template, channel),
+        order_id=event.order_id,
+        customer_id=event.customer_id,
+        channel=channel,
+        template=template,
+        values=_values(event),
+    )
+
+
+def _values(event: Any) -> dict[str, str]:
+    values = {"order": event.order_id}
+    for name in ("reason", "tracking"):
+        if hasattr(event, name):
+            values[name] = getattr(event, name)
+    amount = getattr(event, "total", getattr(event, "amount", None))
+    if amount is not None:
+        values["amount"] = f"{amount / 100:.2f} {event.currency}"
+    return values
+
+
+SERVICE = Service(
+    name="notification",
+    hears=(
+        OrderPlaced,
+        OrderConfirmed,
+        OrderCancelled,
+        InventoryReserved,
+        OutOfStock,
+        InventoryReleased,
+        PaymentCompleted,
+        PaymentFailed,
+        PaymentRefunded,
+        PaymentVoided,
+        FraudSuspected,
+        FraudCleared,
+        ShipmentCreated,
+        ShipmentRefused,
+    ),
+    emits=(NotificationRequested,),
+    filter={"category": ("order", "answer")},
+    collection="conversations",
+    state=Conversation,
+    key=key,
+    decide=decide,
+)

@@ -1,0 +1,5 @@
+"""Push notifications to customers."""
+
+from orderflow.services.channels import channel_service
+
+SERVICE = channel_service("push")

@@ -1,0 +1,154 @@
+"""Shipping: orders a label once payment, reservation and confirmation have all arrived, in whatever order they do.
+
+Confirmed and cancelled exclude each other, so a label is never ordered for a cancelled order. A carrier that refuses
+for good makes the order's cancellation; one that does not answer is asked again with the same key."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orderflow.events import (
+    Event,
+    Id,
+    InventoryReserved,
+    OrderCancelled,
+    OrderConfirmed,
+    PaymentCompleted,
+    ShipmentCreated,
+    ShipmentRefused,
+)
+from orderflow.keys import safe_key
+from orderflow.service import (
+    Answer,
+    Call,
+    Commit,
+    Context,
+    Decision,
+    Fail,
+    Intend,
+    Look,
+    Outcome,
+    Refuse,
+    Seen,
+    Service,
+    Unanswered,
+)
+
+CARRIER = "carrier"
+CUSTOMERS = "customers"
+
+Status = Literal["waiting", "labelling", "shipped", "refused", "cancelled"]
+
+
+class Shipment(BaseModel):
+    """What shipping knows of one order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status = "waiting"
+    order_id: Id
+    customer_id: Id
+    paid: bool = False
+    reserved: bool = False
+    confirmed: bool = False
+    placed_at: str = ""
+    tracking: str = ""
+    reason: str = ""
+
+
+def key(event: Event, _time: str) -> str:
+    """Shipments are kept by order."""
+    return safe_key(event.order_id)  # type: ignore[attr-defined]  # every event that shipping hears has it
+
+
+def decide(shipment: Shipment | None, event: Any, _context: Context) -> Decision[Shipment]:
+    """Note what arrived, and order the label with the last of the three."""
+    shipment = shipment or Shipment(order_id=event.order_id, customer_id=event.customer_id)
+    if isinstance(event, OrderCancelled):
+        return _cancel(shipment)
+    if shipment.status == "labelling":
+        return _find_address(shipment)
+    if shipment.status != "waiting":
+        return Commit(shipment)
+    match event:
+        case PaymentCompleted():
+            shipment = shipment.model_copy(update={"paid": True})
+        case InventoryReserved():
+            shipment = shipment.model_copy(update={"reserved": True})
+        case OrderConfirmed():
+            shipment = shipment.model_copy(update={"confirmed": True, "placed_at": event.placed_at})
+    if shipment.paid and shipment.reserved and shipment.confirmed:
+        return _find_address(shipment.model_copy(update={"status": "labelling"}))
+    return Commit(shipment)
+
+
+def resume(shipment: Shipment, _event: Event, outcome: Outcome, _context: Context) -> Decision[Shipment]:
+    """Go on with the address, and then with the carrier's answer."""
+    match outcome:
+        case Seen(states=(None,)):
+            return _refused(shipment, "the customer has no address")
+        case Seen(states=(customer,)):
+            assert customer is not None
+            return Intend(shipment, _label(shipment, customer["address"]))
+        case Unanswered():
+            return Fail(outcome.error)
+        case Answer() if outcome.value["status"] == "accepted":
+            return _shipped(shipment, outcome.value["tracking"])
+        case Answer():
+            return _refused(shipment, str(outcome.value["reason"])[:300])
+    return Fail(f"{shipment.status} cannot go on after {type(outcome).__name__}")
+
+
+def _cancel(shipment: Shipment) -> Decision[Shipment]:
+    match shipment.status:
+        case "waiting" | "cancelled":
+            return Commit(shipment.model_copy(update={"status": "cancelled"}))
+        case "refused":
+            return Commit(shipment)
+        case status:
+            return Refuse(f"cancelled while {status}")
+
+
+def _find_address(shipment: Shipment) -> Decision[Shipment]:
+    return Intend(shipment, Look(((CUSTOMERS, safe_key(shipment.customer_id)),)))
+
+
+def _label(shipment: Shipment, address: dict[str, Any]) -> Call:
+    arguments = {
+        "key": f"{shipment.order_id}.label",
+        "order_id": shipment.order_id,
+        "address": address,
+        "parcels": 1,
+    }
+    return Call(CARRIER, "label", arguments)
+
+
+def _shipped(shipment: Shipment, tracking: str) -> Decision[Shipment]:
+    event = ShipmentCreated(
+        order_id=shipment.order_id,
+        customer_id=shipment.customer_id,
+        tracking=tracking,
+        placed_at=shipment.placed_at,
+    )
+    return Commit(shipment.model_copy(update={"status": "shipped", "tracking": tracking}), (event,))
+
+
+def _refused(shipment: Shipment, reason: str) -> Decision[Shipment]:
+    refused = shipment.model_copy(update={"status": "refused", "reason": reason})
+    return Commit(refused, (ShipmentRefused(order_id=shipment.order_id, reason=reason),))
+
+
+SERVICE = Service(
+    name="shipping",
+    hears=(PaymentCompleted, InventoryReserved, OrderConfirmed, OrderCancelled),
+    emits=(ShipmentCreated, ShipmentRefused),
+    collection="shipments",
+    state=Shipment,
+    key=key,
+    decide=decide,
+    resume=resume,
+    reads=(CUSTOMERS,),
+    uses=(CARRIER,),
+)

@@ -1,0 +1,143 @@
+"""The shell's port calls as values. A handler is a generator that yields steps and is sent each step's answer, so
+whoever drives it decides when a call happens: `orderflow.driver` performs it at once, a simulator lets other handlers
+run first, loses the answer, or never comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from orderflow.envelope import Envelope
+from orderflow.ports import DeadLetter, Document, Page, Ports, Stored
+
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """One call of a port."""
+
+    def perform(self, ports: Ports) -> Any:
+        """Make the call and answer what it answers."""
+
+
+Steps = Generator[Step, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """`Store.get`."""
+
+    collection: str
+    key: str
+
+    def perform(self, ports: Ports) -> Stored | None:
+        return ports.store.get(self.collection, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """`Store.insert` where there is no ``previous``, else `Store.replace`."""
+
+    collection: str
+    key: str
+    document: Document
+    previous: Stored | None
+
+    def perform(self, ports: Ports) -> Stored:
+        if self.previous is None:
+            return ports.store.insert(self.collection, self.key, self.document)
+        return ports.store.replace(self.collection, self.key, self.document, self.previous)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`Store.query`."""
+
+    collection: str
+    index: str
+    partition: str
+    through: str | None = None
+    descending: bool = False
+    limit: int = 50
+    cursor: str | None = None
+
+    def perform(self, ports: Ports) -> Page:
+        return ports.store.query(
+            self.collection,
+            self.index,
+            self.partition,
+            through=self.through,
+            descending=self.descending,
+            limit=self.limit,
+            cursor=self.cursor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish one event; a driver may send those of several handlers in one call."""
+
+    envelope: Envelope
+
+    def perform(self, ports: Ports) -> None:
+        error = ports.publisher.publish([self.envelope])[0]
+        if error is not None:
+            raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Put a message into its service's dead-letter queue."""
+
+    letter: DeadLetter
+
+    def perform(self, ports: Ports) -> None:
+        ports.dead_letters.send(self.letter)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Call an external system by name and method; its arguments are keywords."""
+
+    dependency: str
+    method: str
+    arguments: dict[str, Any]
+
+    def perform(self, ports: Ports) -> dict[str, Any]:
+        answer: dict[str, Any] = getattr(ports.dependencies[self.dependency], self.method)(**self.arguments)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let a little time pass before a compare-and-set is tried again."""
+
+    seconds: float
+
+    def perform(self, ports: Ports) -> None:
+        ports.clock.sleep(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDrop:
+    """Read an object from the drop bucket; None where there is none any more."""
+
+    name: str
+
+    def perform(self, ports: Ports) -> bytes | None:
+        try:
+            return ports.drop.get(self.name)
+        except KeyError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteArchive:
+    """Write an object to the archive bucket."""
+
+    name: str
+    data: bytes
+
+    def perform(self, ports: Ports) -> None:
+        ports.archive.put(self.name, self.data)

@@ -1,0 +1,104 @@
+"""The declaration: services, subscriptions, filters, limits, documents. Terraform, the local clouds, the contracts
+and the diagrams are all made from `build`, written out as ``topology.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from orderflow.envelope import FILTERABLE
+from orderflow.service import Limits, Service
+from orderflow.services import SERVICES, find
+
+FILTER_BYTES = 256
+"""Longest filter that a Pub/Sub subscription takes (cloud.google.com/pubsub/docs/subscription-message-filter)."""
+
+SWEEP_EVERY_SECONDS = 60
+ARCHIVE_EVERY_SECONDS = 300
+"""Longest time that an event waits before it is written to the archive with the others of its batch."""
+
+
+def build() -> dict[str, Any]:
+    """The whole topology as a JSON object."""
+    from orderflow.api import CUSTOMERS
+    from orderflow.attempts import COLLECTION as ATTEMPTS
+    from orderflow.breaker import COLLECTION as BREAKERS
+    from orderflow.files import CATALOGUE, RECEIPTS
+    from orderflow.providers import COLLECTIONS as SIMULATED
+
+    services = [find(name) for name in SERVICES]
+    shell = [ATTEMPTS, BREAKERS]
+    simulated = list(SIMULATED)
+    functions: dict[str, Any] = {service.name: _consumer(service, shell, simulated) for service in services}
+    functions["api"] = {
+        "trigger": "http",
+        "emits": ["OrderCancelled", "OrderPlaced"],
+        "collections": {"read": [CATALOGUE], "write": [CUSTOMERS, "orders"]},
+        "uses": [],
+        "limits": asdict(Limits(timeout_s=15, lock_s=90, max_concurrency=50)),
+    }
+    functions["sweeper"] = {
+        "trigger": "schedule",
+        "every_s": SWEEP_EVERY_SECONDS,
+        "emits": ["OrderCancelled", "OrderPlaced"],
+        "collections": {"read": [], "write": ["orders"]},
+        "uses": [],
+        "limits": asdict(Limits(timeout_s=50, lock_s=300, max_concurrency=1)),
+    }
+    functions["files"] = {
+        "trigger": "object",
+        "bucket": "drop",
+        "emits": [event.kind() for event in RECEIPTS.emits],
+        "collections": {"read": [], "write": sorted({RECEIPTS.collection, *RECEIPTS.writes})},
+        "uses": [],
+        "limits": asdict(Limits(timeout_s=50, lock_s=300, batch_size=1, max_concurrency=2)),
+    }
+    functions["archive"] = {
+        "trigger": "sink",
+        "bucket": "archive",
+        "prefix": "events/",
+        "every_s": ARCHIVE_EVERY_SECONDS,
+    }
+    return {
+        "version": 1,
+        "topic": "events",
+        "filterable": list(FILTERABLE),
+        "services": functions,
+        "collections": _collections([*services, RECEIPTS], [*shell, CUSTOMERS, CATALOGUE, "stock"], simulated),
+        "buckets": ["archive", "drop"],
+    }
+
+
+def dumps() -> str:
+    """The text of ``topology.json``."""
+    return json.dumps(build(), indent=2, ensure_ascii=False) + "\n"
+
+
+def pubsub_filter(filters: dict[str, list[str]]) -> str:
+    """A subscription's filter in Pub/Sub's language: all attributes must match, each any of its values."""
+    clauses = [" OR ".join(f'attributes.{name} = "{value}"' for value in values) for name, values in filters.items()]
+    return clauses[0] if len(clauses) == 1 else " AND ".join(f"({clause})" for clause in clauses)
+
+
+def _consumer(service: Service[Any], shell: list[str], simulated: list[str]) -> dict[str, Any]:
+    providers = simulated if service.uses else []
+    return {
+        "trigger": "queue",
+        "hears": sorted(event.kind() for event in service.hears),
+        "emits": sorted(event.kind() for event in service.emits),
+        "filter": service.subscription_filter(),
+        "collections": {
+            "read": sorted(service.reads),
+            "write": sorted({service.collection, *service.writes, *shell, *providers}),
+        },
+        "uses": sorted(service.uses),
+        "limits": asdict(service.limits),
+    }
+
+
+def _collections(services: list[Service[Any]], plain: list[str], simulated: list[str]) -> dict[str, Any]:
+    collections = {service.collection: {"indexes": list(service.indexes), "ttl": False} for service in services}
+    for name in (*plain, *simulated):
+        collections.setdefault(name, {"indexes": [], "ttl": name == "attempts"})
+    return dict(sorted(collections.items()))
