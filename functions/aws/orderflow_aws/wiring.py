@@ -1,0 +1,51 @@
+"""From environment variables to the ports on AWS.
+
+``ORDERFLOW_TOPIC_ARN``, ``ORDERFLOW_QUEUES_URL`` (what the URL of every queue begins with, its last slash included),
+``ORDERFLOW_ARCHIVE_BUCKET``, ``ORDERFLOW_DROP_BUCKET``; ``ORDERFLOW_PREFIX`` begins the names of tables and queues.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from orderflow.clock import SystemClock
+from orderflow.ports import Ports
+from orderflow_aws.deadletters import SqsDeadLetters
+from orderflow_aws.objects import S3Objects
+from orderflow_aws.publisher import SnsPublisher
+from orderflow_aws.sdk import Clients
+from orderflow_aws.store import DynamoStore
+
+if TYPE_CHECKING:
+    from orderflow.app import App
+
+
+def bootstrap(environ: Mapping[str, str]) -> Ports:
+    """The ports that an environment names. Connects to nothing. Raises `KeyError` naming a variable that is missing."""
+    from orderflow import providers
+
+    clients = Clients(environ)
+    prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
+    store = DynamoStore(clients, prefix)
+    clock = SystemClock()
+    return Ports(
+        store=store,
+        publisher=SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"]),
+        dead_letters=SqsDeadLetters(clients, environ["ORDERFLOW_QUEUES_URL"], prefix),
+        archive=S3Objects(clients, environ["ORDERFLOW_ARCHIVE_BUCKET"]),
+        drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
+        clock=clock,
+        dependencies=providers.from_environment(environ, store, clock),
+    )
+
+
+@cache
+def app() -> App:
+    """The application of this process."""
+    from orderflow.app import App
+    from orderflow.settings import Settings
+
+    return App(bootstrap(os.environ), Settings.from_environment(os.environ))

@@ -1,0 +1,117 @@
+"""What Terraform makes in a real account, made from the same topology in a local one: topic, queues, tables,
+buckets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orderflow_aws.sdk import Clients
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeDefinitionTypeDef, GlobalSecondaryIndexTypeDef
+
+Topology = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Names of what was made: queue URLs and ARNs by service, buckets by their role."""
+
+    topic_arn: str
+    queue_urls: Mapping[str, str]
+    queue_arns: Mapping[str, str]
+    buckets: Mapping[str, str]
+
+    def environment(self, prefix: str) -> dict[str, str]:
+        """The variables that `orderflow_aws.wiring` reads."""
+        return {
+            "ORDERFLOW_PREFIX": prefix,
+            "ORDERFLOW_TOPIC_ARN": self.topic_arn,
+            "ORDERFLOW_QUEUES_URL": next(iter(self.queue_urls.values())).rpartition("/")[0] + "/",
+            "ORDERFLOW_ARCHIVE_BUCKET": self.buckets["archive"],
+            "ORDERFLOW_DROP_BUCKET": self.buckets["drop"],
+        }
+
+
+def provision(clients: Clients, topology: Topology, prefix: str, *, visibility_s: int) -> Resources:
+    """Make everything in an empty account. ``visibility_s`` is how long a crashed function's messages stay hidden."""
+    topic_arn = clients.sns.create_topic(Name=f"{prefix}-events")["TopicArn"]
+    urls: dict[str, str] = {}
+    arns: dict[str, str] = {}
+    for name, service in topology["services"].items():
+        if service["trigger"] in ("queue", "object"):
+            limits = service["limits"]
+            urls[name], arns[name] = _queue(clients, f"{prefix}-{name}", limits["broker_max_deliveries"], visibility_s)
+        if service["trigger"] == "queue":
+            _subscribe(clients, topic_arn, arns[name], service["filter"])
+    for name, collection in topology["collections"].items():
+        _table(clients, f"{prefix}-{name}", collection["indexes"], ttl=collection["ttl"])
+    buckets = {name: f"{prefix}-{name}" for name in topology["buckets"]}
+    for bucket in buckets.values():
+        clients.s3.create_bucket(Bucket=bucket)
+    for name, service in topology["services"].items():
+        if service["trigger"] == "object":
+            _notify(clients, buckets[service["bucket"]], arns[name])
+    return Resources(topic_arn, urls, arns, buckets)
+
+
+def _queue(clients: Clients, name: str, max_deliveries: int, visibility_s: int) -> tuple[str, str]:
+    """A queue with its dead-letter queue."""
+    dead_url = clients.sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": _arn(clients, dead_url), "maxReceiveCount": max_deliveries}
+    url = clients.sqs.create_queue(
+        QueueName=name,
+        Attributes={"VisibilityTimeout": str(visibility_s), "RedrivePolicy": json.dumps(redrive)},
+    )["QueueUrl"]
+    return url, _arn(clients, url)
+
+
+def _arn(clients: Clients, url: str) -> str:
+    return clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def _subscribe(clients: Clients, topic_arn: str, queue_arn: str, policy: Mapping[str, list[str]]) -> None:
+    """Raw delivery of what the filter lets through; an empty filter hears everything."""
+    attributes = {"RawMessageDelivery": "true"} | ({"FilterPolicy": json.dumps(policy)} if policy else {})
+    clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes=attributes)
+
+
+def _table(clients: Clients, name: str, indexes: list[str], *, ttl: bool) -> None:
+    columns = ["key", *(f"{index}_{part}" for index in indexes for part in ("partition", "sort"))]
+    attributes: list[AttributeDefinitionTypeDef] = [
+        {"AttributeName": column, "AttributeType": "S"} for column in columns
+    ]
+    secondary: list[GlobalSecondaryIndexTypeDef] = [
+        {
+            "IndexName": index,
+            "KeySchema": [
+                {"AttributeName": f"{index}_partition", "KeyType": "HASH"},
+                {"AttributeName": f"{index}_sort", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+        for index in indexes
+    ]
+    more: Any = {"GlobalSecondaryIndexes": secondary} if secondary else {}  # an empty list is refused
+    clients.dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=attributes,
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        **more,
+    )
+    if ttl:
+        clients.dynamodb.update_time_to_live(
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
+        )
+
+
+def _notify(clients: Clients, bucket: str, queue_arn: str) -> None:
+    """Tell a queue of every object that arrives in a bucket."""
+    clients.s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}]},
+    )
