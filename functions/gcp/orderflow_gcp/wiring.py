@@ -1,0 +1,41 @@
+"""Which of Google Cloud's services stands behind which port."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+
+from orderflow.app import App
+from orderflow.clock import SystemClock
+from orderflow.ports import Ports
+from orderflow.providers import from_environment
+from orderflow.settings import Settings
+from orderflow_gcp.deadletters import PubSubDeadLetters
+from orderflow_gcp.objects import GcsObjects
+from orderflow_gcp.publisher import PubSubPublisher
+from orderflow_gcp.store import FirestoreStore
+
+
+def bootstrap(environ: Mapping[str, str]) -> Ports:
+    """Make the ports from ``GOOGLE_CLOUD_PROJECT`` and ``ORDERFLOW_*``. No client is made before it is used; the SDKs
+    find emulators by their own variables. Raises `KeyError` naming a variable that is missing."""
+    project = environ["GOOGLE_CLOUD_PROJECT"]
+    prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
+    clock = SystemClock()
+    store = FirestoreStore(project, environ.get("ORDERFLOW_FIRESTORE_DATABASE", "(default)"), prefix)
+    return Ports(
+        store=store,
+        publisher=PubSubPublisher(project, prefix),
+        dead_letters=PubSubDeadLetters(project, prefix),
+        archive=GcsObjects(project, environ["ORDERFLOW_ARCHIVE_BUCKET"]),
+        drop=GcsObjects(project, environ["ORDERFLOW_DROP_BUCKET"]),
+        clock=clock,
+        dependencies=from_environment(environ, store, clock),
+    )
+
+
+@functools.cache
+def app() -> App:
+    """The application of this process."""
+    return App(bootstrap(os.environ), Settings.from_environment(os.environ))

@@ -1,0 +1,159 @@
+"""Google Cloud on this machine, as `orderflow_local.cloud.LocalCloud`.
+
+Real: functions-framework with one process a function, the SDKs in them, and, where they are installed, Google's own
+Pub/Sub and Firestore emulators. Stand-ins of ours: `push_relay` (the push half of Pub/Sub), `gcs_standin`,
+`scheduler`, and `pubsub_standin` and `firestore_standin` where Google's emulators are missing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+from orderflow import topology
+from orderflow_local.cloud import Depth, Host, Report, Setup
+from orderflow_local.gcp import emulators
+from orderflow_local.gcp.scheduler import Scheduler
+from orderflow_local.processes import Process, free_port
+
+MAIN = Path(__file__).parents[3] / "functions" / "gcp" / "main.py"
+PROJECT = "orderflow-local"
+PREFIX = "orderflow"
+PUSH_ACCOUNT = f"pubsub-push@{PROJECT}.iam.gserviceaccount.com"
+
+_FUNCTION_TRIGGERS = ("http", "queue", "object", "schedule")
+_THREADS = 8
+_LOOPBACK = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+"""A proxy of the machine is not asked for what is on the machine."""
+
+
+class GcpCloud:
+    """One local Google Cloud. ``ORDERFLOW_GCP_EMULATORS`` (official or embedded) and ``ORDERFLOW_SWEEP_EVERY_S``
+    among the settings of its `Setup` are its own; the rest goes to the functions."""
+
+    name = "gcp"
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._topology = topology.build()
+        self._urls = {
+            service: f"http://127.0.0.1:{free_port()}"
+            for service, declared in self._topology["services"].items()
+            if declared["trigger"] in _FUNCTION_TRIGGERS
+        }
+        self.api_url = self._urls["api"]
+        self._processes: list[Process] = []
+        self._functions: dict[str, Process] = {}
+        self._environment: dict[str, str] = {}
+        self._relay_port = free_port()
+        self._scheduler: Scheduler | None = None
+
+    def start(self, report: Report) -> None:
+        try:
+            self._start(report)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.stop()
+            self._scheduler = None
+        stopping = [*self._functions.values(), *reversed(self._processes)]
+        self._functions, self._processes = {}, []
+        for process in stopping:
+            process.stop()
+
+    def environment(self) -> dict[str, str]:
+        return dict(self._environment)
+
+    def hosts(self) -> list[Host]:
+        return [Host(name, process.pid) for name, process in self._functions.items()]
+
+    def kill_host(self, name: str) -> None:
+        self._functions[name].kill()
+
+    def depths(self) -> dict[str, Depth]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._relay_port}/depths", timeout=5) as answer:
+            return {service: Depth(*counts) for service, counts in json.load(answer).items()}
+
+    def _start(self, report: Report) -> None:
+        from orderflow_local.gcp.provision import provision
+        from orderflow_local.gcp.push_relay import write_routes
+
+        kind = emulators.choose(self._setup.settings.get("ORDERFLOW_GCP_EMULATORS"))
+        pubsub, firestore, storage = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        self._environment = _adapters(pubsub, firestore, storage)
+        brokers = [
+            self._run("pubsub", emulators.pubsub_command(kind, _port(pubsub))),
+            self._run("firestore", emulators.firestore_command(kind, _port(firestore))),
+            self._run("storage", _storage_command(pubsub, _port(storage))),
+        ]
+        self._functions = {service: self._serve(service, url) for service, url in self._urls.items()}
+        brokers[0].wait_for_port(_port(pubsub))
+        routes = self._setup.workdir / "routes.json"
+        made = provision(pubsub, self._topology, project=PROJECT, prefix=PREFIX, email=PUSH_ACCOUNT, urls=self._urls)
+        write_routes(routes, made)
+        report(f"Pub/Sub is up and provisioned ({kind})")
+        relay = self._run("push-relay", self._relay_command(routes, pubsub), revive=True)
+        brokers[1].wait_for_port(_port(firestore))
+        report(f"Firestore is up ({kind})")
+        brokers[2].wait_for_port(_port(storage))
+        relay.wait_for_port(self._relay_port)
+        for service, process in self._functions.items():
+            process.wait_for_port(_port(self._urls[service]))
+        report(f"{len(self._functions)} functions are up")
+        self._scheduler = self._schedule()
+
+    def _run(self, name: str, command: list[str], *, revive: bool = False) -> Process:
+        process = Process(name, command, self._setup.workdir / f"{name}.log", env=_LOOPBACK, revive=revive)
+        self._processes.append(process)
+        return process
+
+    def _serve(self, service: str, url: str) -> Process:
+        command = [sys.executable, "-m", "functions_framework", "--target", service, "--source", str(MAIN)]
+        env = {
+            **_LOOPBACK,
+            **self._setup.settings,
+            **self._environment,
+            "ORDERFLOW_PUSH_ISSUER": self._setup.push_issuer,
+            "ORDERFLOW_PUSH_JWKS_URL": f"{self._setup.push_issuer}/jwks.json",
+            "ORDERFLOW_PUSH_AUDIENCE": url,
+            "ORDERFLOW_PUSH_SERVICE_ACCOUNT": PUSH_ACCOUNT,
+            "THREADS": str(_THREADS),
+        }
+        log = self._setup.workdir / f"function-{service}.log"
+        return Process(service, [*command, "--host", "127.0.0.1", "--port", str(_port(url))], log, env=env, revive=True)
+
+    def _relay_command(self, routes: Path, pubsub: str) -> list[str]:
+        options = ["--routes", str(routes), "--broker", pubsub, "--issuer", self._setup.push_issuer]
+        return [sys.executable, "-m", "orderflow_local.gcp.push_relay", *options, "--port", str(self._relay_port)]
+
+    def _schedule(self) -> Scheduler:
+        declared = self._topology["services"]["sweeper"]["every_s"]
+        every_s = float(self._setup.settings.get("ORDERFLOW_SWEEP_EVERY_S", declared))
+        url = self._urls["sweeper"]
+        return Scheduler(url, issuer=self._setup.push_issuer, email=PUSH_ACCOUNT, every_s=every_s)
+
+
+def _adapters(pubsub: str, firestore: str, storage: str) -> dict[str, str]:
+    return {
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "PUBSUB_EMULATOR_HOST": pubsub,
+        "FIRESTORE_EMULATOR_HOST": firestore,
+        "STORAGE_EMULATOR_HOST": f"http://{storage}",
+        "ORDERFLOW_PREFIX": PREFIX,
+        "ORDERFLOW_ARCHIVE_BUCKET": f"{PREFIX}-archive",
+        "ORDERFLOW_DROP_BUCKET": f"{PREFIX}-drop",
+    }
+
+
+def _storage_command(pubsub: str, port: int) -> list[str]:
+    heard = f"{PREFIX}-drop=projects/{PROJECT}/topics/{PREFIX}-files"
+    options = ["--port", str(port), "--broker", pubsub, "--bucket", f"{PREFIX}-archive", "--bucket", heard]
+    return [sys.executable, "-m", "orderflow_local.gcp.gcs_standin", *options]
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
