@@ -1,8 +1,9 @@
 """A service's document as it is stored: the state, the events it has absorbed, and those it emitted for each.
 
-Shape: ``{"schema": 1, "rev": n, "state": {...}, "absorbed": {cause id: [digest, [envelope, ...]]}, "pending": {cause
-id: digest}, "index": {...}}``. The emitted envelopes are kept as they are, so that publishing again sends the same
-message; their order is the order in which they were emitted."""
+Shape: ``{"schema": 1, "rev": n, "state": {...}, "absorbed": [[cause id, digest, [envelope, ...]], ...], "pending":
+{cause id: digest}, "index": {...}}``. The emitted envelopes are kept as they are, so that publishing again sends the
+same message. ``absorbed`` is a list because stores do not keep the order of an object's fields, and everything that a
+document emitted is published again oldest first."""
 
 from __future__ import annotations
 
@@ -73,10 +74,10 @@ class Record(Generic[S]):
             "schema": SCHEMA,
             "rev": self.stored.document["rev"] + 1 if self.stored else 1,
             "state": self.state.model_dump(mode="json", exclude_none=True),
-            "absorbed": {
-                cause_id: [digest, [envelope.to_dict() for envelope in envelopes]]
+            "absorbed": [
+                [cause_id, digest, [envelope.to_dict() for envelope in envelopes]]
                 for cause_id, (digest, envelopes) in self.absorbed.items()
-            },
+            ],
         }
         if self.pending:
             document["pending"] = self.pending
@@ -94,7 +95,7 @@ def load(service: Service[S], stored: Stored | None) -> Record[S]:
         state=service.state.model_validate(document["state"]),
         absorbed={
             cause_id: (digest, tuple(Envelope.model_validate(envelope) for envelope in envelopes))
-            for cause_id, (digest, envelopes) in document["absorbed"].items()
+            for cause_id, digest, envelopes in document["absorbed"]
         },
         pending=document.get("pending", {}),
         stored=stored,
