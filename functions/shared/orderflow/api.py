@@ -351,6 +351,7 @@ def _summary(order: Order) -> dict[str, Any]:
     summary = {
         "order_id": order.order_id,
         "status": order.status,
+        "closed": order.closed,
         "total": order.total,
         "currency": order.currency,
         "placed_at": rfc3339(order.placed_at),
@@ -362,7 +363,6 @@ def _summary(order: Order) -> dict[str, Any]:
 def _detail(order: Order) -> dict[str, Any]:
     return {
         **_summary(order),
-        "closed": order.closed,
         "tracking": order.tracking,
         "lines": [line.model_dump() for line in order.lines],
         "history": [change.model_dump(exclude_none=True) for change in order.history],

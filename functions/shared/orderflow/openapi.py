@@ -104,6 +104,7 @@ def _body(schema: str) -> dict[str, Any]:
 _SUMMARY = {
     "order_id": {"type": "string"},
     "status": {"enum": ["pending", "confirmed", "shipped", "cancelled"]},
+    "closed": {"type": "boolean", "description": "Nothing more will happen to the order"},
     "total": {"type": "integer", "description": "Minor units of the currency"},
     "currency": {"type": "string"},
     "placed_at": {"type": "string", "format": "date-time"},
@@ -118,7 +119,6 @@ _RESPONSES: dict[str, Any] = {
         "required": ["order_id", "status", "lines", "history"],
         "properties": {
             **_SUMMARY,
-            "closed": {"type": "boolean"},
             "tracking": {"type": ["string", "null"]},
             "lines": {"type": "array", "items": {"type": "object"}},
             "history": {"type": "array", "items": {"type": "object"}},

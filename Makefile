@@ -1,0 +1,50 @@
+# One door to everything. `make help` lists the targets and what each one needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+RUN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ No cloud account needed
+
+.PHONY: demo
+demo: $(VENV)/.ready ## Run the workflow on all three clouds on this machine and check every promise (ARGS="--help" shows options)
+	@$(RUN)/orderflow demo $(ARGS)
+
+.PHONY: up
+up: $(VENV)/.ready ## Start the three clouds and keep them running until Ctrl-C (ARGS="--cloud gcp" for one)
+	@$(RUN)/orderflow up $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.ready ## Run every test that this machine can run (ARGS="tests/unit" for some)
+	@$(RUN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.ready ## Check format, lint, strict types, and that generated files are current
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/orderflow topology --check
+
+.PHONY: format
+format: $(VENV)/.ready ## Mend the format, and write the generated files
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+	@$(RUN)/orderflow topology
+
+.PHONY: lock
+lock: $(VENV)/.ready ## Take the newest allowed packages into requirements.lock
+	@$(RUN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
+		--all-extras --group dev pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environments and everything that was made
+	@rm -rf $(VENV) .venv-* .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready: requirements.lock pyproject.toml tools/bootstrap
+	@tools/bootstrap

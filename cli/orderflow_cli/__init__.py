@@ -1,0 +1,1 @@
+"""The `orderflow` command. It is not deployed."""
