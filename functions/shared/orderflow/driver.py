@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from orderflow.ports import Ports, Unavailable
-from orderflow.steps import Publish, Step, Steps
+from orderflow.steps import Publish, PublishAll, Step, Steps
 
 T = TypeVar("T")
 
@@ -24,57 +24,58 @@ def run(steps: Steps[T], ports: Ports) -> T:
 
 
 def run_batch(batch: Sequence[Steps[T]], ports: Ports, late: Callable[[], bool]) -> list[T | Exception]:
-    """Drive handlers to their ends; answer for each its result, or the exception that ended it.
+    """Drive handlers to their ends; answer for each its result, or the exception that ended it. ``late`` is asked
+    before every step; once it is true, what is unfinished ends as `OutOfTime`."""
+    driving = interleave(batch, late)
+    try:
+        _, step = next(driving)
+        while True:
+            try:
+                answer: Any = step.perform(ports)
+            except Exception as error:
+                answer = error
+            _, step = driving.send(answer)
+    except StopIteration as end:
+        results: list[T | Exception] = end.value
+        return results
+
+
+def interleave(
+    batch: Sequence[Steps[T]], late: Callable[[], bool]
+) -> Generator[tuple[Sequence[int], Step], Any, list[T | Exception]]:
+    """The steps of a batch in the order in which they are performed, each with the places of the handlers that it is
+    for; to be sent each step's answer, or the exception that it raised. Answers as `run_batch` does.
 
     The handlers run one after the other up to where each wants to publish; then all their events go out in one call,
-    and so on. ``late`` is asked before every step; once it is true, what is unfinished ends as `OutOfTime`."""
+    and so on."""
     results: list[T | Exception] = [OutOfTime()] * len(batch)
     waiting: list[tuple[int, Any]] = [(index, None) for index in range(len(batch))]
     while waiting:
         parked: list[tuple[int, Publish]] = []
         for index, answer in waiting:
-            step = _advance(batch[index], answer, ports, late, results, index)
-            if step is not None:
-                parked.append((index, step))
-        waiting = _publish(parked, ports, late, batch)
-    return results
-
-
-def _advance(
-    steps: Steps[T], answer: Any, ports: Ports, late: Callable[[], bool], results: list[T | Exception], index: int
-) -> Publish | None:
-    """Run one handler to its next publish (answered) or its end (None, its result noted)."""
-    try:
-        step: Step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
-        while not isinstance(step, Publish):
-            if late():
-                steps.close()
-                return None
+            steps = batch[index]
             try:
-                answer = step.perform(ports)
+                step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+                while not isinstance(step, Publish):
+                    if late():
+                        steps.close()
+                        break
+                    answer = yield (index,), step
+                    step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+                else:
+                    parked.append((index, step))
+            except StopIteration as end:
+                results[index] = end.value
             except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(answer)
-        return step
-    except StopIteration as end:
-        results[index] = end.value
-    except Exception as error:
-        results[index] = error
-    return None
-
-
-def _publish(
-    parked: list[tuple[int, Publish]], ports: Ports, late: Callable[[], bool], batch: Sequence[Steps[T]]
-) -> list[tuple[int, Any]]:
-    if parked and late():
-        for index, _ in parked:
-            batch[index].close()
-        return []
-    if not parked:
-        return []
-    try:
-        answers: Sequence[Exception | None] = ports.publisher.publish([step.envelope for _, step in parked])
-    except Exception as error:
-        answers = [Unavailable(str(error))] * len(parked)
-    return [(index, answer) for (index, _), answer in zip(parked, answers, strict=True)]
+                results[index] = error
+        waiting = []
+        if parked and late():
+            for index, _ in parked:
+                batch[index].close()
+        elif parked:
+            places = [index for index, _ in parked]
+            answers = yield places, PublishAll(tuple(step.envelope for _, step in parked))
+            if isinstance(answers, Exception):
+                answers = [Unavailable(str(answers))] * len(parked)
+            waiting = list(zip(places, answers, strict=True))
+    return results

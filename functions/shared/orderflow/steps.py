@@ -76,7 +76,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Publish one event; a driver may send those of several handlers in one call."""
+    """Publish one event; a driver sends those of several handlers in one call, as `PublishAll`."""
 
     envelope: Envelope
 
@@ -84,6 +84,16 @@ class Publish:
         error = ports.publisher.publish([self.envelope])[0]
         if error is not None:
             raise error
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAll:
+    """`Publisher.publish`: the events of several handlers in one call. Answers for each None or the error."""
+
+    envelopes: tuple[Envelope, ...]
+
+    def perform(self, ports: Ports) -> list[Exception | None]:
+        return ports.publisher.publish(self.envelopes)
 
 
 @dataclass(frozen=True, slots=True)
