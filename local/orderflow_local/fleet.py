@@ -105,7 +105,7 @@ class Fleet:
 
 
 def _make(name: str, setup: Setup) -> LocalCloud:
-    module = import_module(f"orderflow_local.{name}")
+    module = import_module(f"orderflow_local.{name}.cloud")
     cloud: LocalCloud = getattr(module, f"{name.capitalize()}Cloud")(setup)
     return cloud
 

@@ -142,6 +142,9 @@ class Shell:
         return Record(record.state, record.absorbed, record.pending, stored)
 
     def _process(self, service: Service[Any], envelope: Envelope) -> Steps[Outcome]:
+        # A broker may deliver what its subscription's filter should have kept back (the Pub/Sub emulator does).
+        if not service.lets_through(envelope.attributes()):
+            return Done("ignored")
         try:
             event = read(envelope)
         except UnknownEvent as error:

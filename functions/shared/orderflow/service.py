@@ -223,3 +223,9 @@ class Service(Generic[S]):
         if self.filter is None:
             return {"kind": sorted({event.kind() for event in self.hears})}
         return {name: list(values) for name, values in self.filter.items()}
+
+    def lets_through(self, attributes: Mapping[str, str]) -> bool:
+        """Whether an event with these attributes passes the subscription's filter."""
+        if self.filter is None:
+            return attributes.get("kind") in {event.kind() for event in self.hears}
+        return all(attributes.get(name) in values for name, values in self.filter.items())

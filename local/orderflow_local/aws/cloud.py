@@ -145,5 +145,10 @@ def _http_api(session: boto3.Session, endpoint: str, function: str) -> str:
     """An HTTP API that hands every request to one function. Returns its URL."""
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
     gateway = session.client("apigatewayv2", endpoint_url=endpoint)
-    api = gateway.create_api(Name=function, ProtocolType="HTTP", Target=arn)
-    return f"{endpoint}/_aws/execute-api/{api['ApiId']}"
+    api = gateway.create_api(Name=function, ProtocolType="HTTP")["ApiId"]
+    integration = gateway.create_integration(
+        ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0"
+    )["IntegrationId"]
+    gateway.create_route(ApiId=api, RouteKey="$default", Target=f"integrations/{integration}")
+    gateway.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    return f"{endpoint}/_aws/execute-api/{api}"

@@ -68,6 +68,8 @@ class Functions:
         self._pids.mkdir(parents=True, exist_ok=True)
         package = _package(self._pids)
         for name, service in self._topology["services"].items():
+            if service["trigger"] not in HANDLERS:
+                continue
             self._client.create_function(
                 FunctionName=f"{self._prefix}-{name}",
                 Runtime="provided.al2023",
@@ -84,6 +86,10 @@ class Functions:
                     }
                 },
             )
+            if service["trigger"] == "schedule":
+                self._client.put_function_concurrency(
+                    FunctionName=f"{self._prefix}-{name}", ReservedConcurrentExecutions=1
+                )
             if name in resources.queue_arns:
                 self._client.create_event_source_mapping(
                     FunctionName=f"{self._prefix}-{name}",

@@ -52,7 +52,7 @@ def start(python: Path, workdir: Path) -> tuple[Process, str]:
     scratch.mkdir(parents=True, exist_ok=True)
     process = Process(
         "ministack",
-        [str(python), str(Path(__file__).with_name("launch_ministack.py"))],
+        [str(python), "-P", str(Path(__file__).with_name("launch_ministack.py"))],  # -P: not this ministack.py
         workdir / "ministack.log",
         env={
             "BIND_HOST": "127.0.0.1",

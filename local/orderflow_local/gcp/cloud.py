@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orderflow import topology
@@ -24,6 +25,7 @@ PUSH_ACCOUNT = f"pubsub-push@{PROJECT}.iam.gserviceaccount.com"
 
 _FUNCTION_TRIGGERS = ("http", "queue", "object", "schedule")
 _THREADS = 8
+_GRACE_SECONDS = 1.0
 _LOOPBACK = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 """A proxy of the machine is not asked for what is on the machine."""
 
@@ -60,10 +62,10 @@ class GcpCloud:
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None
-        stopping = [*self._functions.values(), *reversed(self._processes)]
+        stopping = [*self._functions.values(), *self._processes]
         self._functions, self._processes = {}, []
-        for process in stopping:
-            process.stop()
+        with ThreadPoolExecutor(len(stopping) or 1) as together:
+            list(together.map(lambda process: process.stop(_GRACE_SECONDS), stopping))
 
     def environment(self) -> dict[str, str]:
         return dict(self._environment)
