@@ -136,6 +136,18 @@ class Shell:
         for envelope in emitted:
             yield Publish(envelope)
 
+    def repeat(self, service: Service[Any], cause: Cause, event: Event, time: str) -> Steps[bool]:
+        """Do again what follows an event that was absorbed: publish what it emitted. Answers whether it was; another
+        event under the same id counts as absorbed, for it never will be."""
+        key = service.key(event, time)
+        record = load(service, (yield Get(service.collection, key)))
+        if record.contradicts(cause):
+            return True
+        if cause.id not in record.absorbed:
+            return False
+        yield from self._finish(service, key, record, cause, event)
+        return True
+
     def commit(self, service: Service[S], key: str, record: Record[S]) -> Steps[Record[S]]:
         """Write a record over what it was read from. Raises `Conflict`."""
         stored: Stored = yield Put(service.collection, key, record.to_document(service), record.stored)

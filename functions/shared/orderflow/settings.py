@@ -56,6 +56,10 @@ class Settings:
     send_lease: float = 30.0
     """For how long one delivery has the sole right to send a message."""
 
+    saga_retention: float = 0.0
+    """For how long the documents of orders are kept, 0 for ever. An older event is not replayed into a service that
+    has effects."""
+
     catalogue_cache: float = 30.0
     """For how long the API trusts a price it has read."""
     max_lines: int = 100

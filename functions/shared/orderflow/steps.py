@@ -107,6 +107,26 @@ class Bury:
 
 
 @dataclass(frozen=True, slots=True)
+class Resend:
+    """`DeadLetterBox.resend`."""
+
+    letter: DeadLetter
+
+    def perform(self, ports: Ports) -> None:
+        ports.dead_letters.resend(self.letter)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """`DeadLetterBox.remove`."""
+
+    letter: DeadLetter
+
+    def perform(self, ports: Ports) -> None:
+        ports.dead_letters.remove(self.letter)
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Call an external system by name and method; its arguments are keywords."""
 
