@@ -172,6 +172,8 @@ class Api:
                 record = yield from self._shell.commit(SERVICE, key, record)
             except Conflict:
                 stored = yield Get(SERVICE.collection, key)
+                if stored is None:
+                    raise Unavailable("the store refused the order and does not have it") from None
         if stored is not None:
             record = load(SERVICE, stored)
             if record.absorbed[f"{order_id}.place"][0] != digest:
