@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 _LONGEST = 200
+_SAFE = re.compile(rf"[A-Za-z0-9._-]{{0,{_LONGEST}}}")
 
 
 def safe_key(text: str) -> str:
@@ -12,6 +14,8 @@ def safe_key(text: str) -> str:
 
     Different texts give different keys; what would be longer than 200 characters ends in a hash of the whole.
     """
+    if _SAFE.fullmatch(text):
+        return text
     key = "".join(
         chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "._-") else f"={byte:02X}"
         for byte in text.encode("utf-8", "surrogatepass")
