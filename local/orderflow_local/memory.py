@@ -92,6 +92,7 @@ class MemoryBroker:
     queues: dict[str, deque[Delivery]] = field(default_factory=lambda: defaultdict(deque))
     published: list[Envelope] = field(default_factory=list)
     letters: dict[str, list[DeadLetter]] = field(default_factory=lambda: defaultdict(list))
+    sent: int = 0
 
     @classmethod
     def of(cls, topology: dict[str, Any]) -> MemoryBroker:
@@ -109,8 +110,8 @@ class MemoryBroker:
         return [None] * len(envelopes)
 
     def send(self, letter: DeadLetter) -> None:
-        kept = self.letters[letter.service]
-        kept.append(replace(letter, letter_id=f"{letter.service}-{len(kept) + 1}"))
+        self.sent += 1
+        self.letters[letter.service].append(replace(letter, letter_id=f"{letter.service}-{self.sent}"))
 
     def browse(self, service: str, limit: int = 100) -> list[DeadLetter]:
         return self.letters[service][:limit]
