@@ -1,0 +1,19 @@
+"""What every unit test has: a laboratory with the ports in memory, and examples that are the same at every run."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from unit.support import Lab
+
+settings.register_profile(
+    "unit", deadline=None, derandomize=True, database=None, max_examples=60, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("unit")
+
+
+@pytest.fixture
+def lab() -> Lab:
+    """The workflow in this process, with nothing in it."""
+    return Lab.make()
