@@ -1,0 +1,180 @@
+"""The broker of a run: a topic with a filtered queue per service, leases, redelivery and dead-letter queues, with the
+semantics of a `Profile`."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from orderflow.envelope import Envelope
+from orderflow.ports import DeadLetter
+from orderflow.processing import Outcome, Retry
+from orderflow.service import Limits
+from simulation.profiles import Profile
+from simulation.weather import Weather
+from simulation.world import World
+
+COUNT = "redelivered"
+"""The attribute in which a scheduled copy carries the count of its predecessors."""
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One message in one service's queue. ``settled`` once it is acknowledged, dead-lettered or replaced by a copy."""
+
+    service: str
+    body: bytes
+    attributes: dict[str, str]
+    transport_id: str
+    subject: str
+    event_id: str
+    receives: int = 0
+    settled: bool = False
+
+
+class Broker:
+    """Publisher and dead-letter box of a run. ``limits`` by service; ``receive`` is told of every service that has
+    something to do."""
+
+    def __init__(self, world: World, profile: Profile, weather: Weather, limits: dict[str, Limits]) -> None:
+        self.weather = weather
+        self.published: dict[str, list[Envelope]] = defaultdict(list)
+        self.letters: dict[str, list[DeadLetter]] = defaultdict(list)
+        self.buried: list[DeadLetter] = []
+        """Every letter ever sent, also those that were redriven since."""
+        self.matched: dict[tuple[str, str], Envelope] = {}
+        """What every service must have heard: envelopes by (service, event id)."""
+        self.receive: Callable[[str], None] = lambda service: None
+        self.ready: dict[str, list[Message]] = {service: [] for service in limits}
+        self.filters: dict[str, dict[str, list[str]]] = {}
+        self.publishing: Callable[[Envelope], None] = lambda envelope: None
+        self._world = world
+        self._profile = profile
+        self._limits = limits
+        self._messages = 0
+
+    # Publisher
+
+    def publish(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
+        for envelope in envelopes:
+            self.publishing(envelope)
+            self.published[envelope.id].append(envelope)
+            attributes = envelope.attributes()
+            body = envelope.to_bytes()
+            for service, filters in self.filters.items():
+                if all(attributes.get(name) in values for name, values in filters.items()):
+                    self.matched.setdefault((service, envelope.id), envelope)
+                elif self._profile.filters:
+                    continue
+                self.enqueue(service, body, attributes, envelope.subject, envelope.id)
+                if self._world.chance(self.weather.duplicate):
+                    self.enqueue(service, body, attributes, envelope.subject, envelope.id)
+        return [None] * len(envelopes)
+
+    # Dead-letter box
+
+    def send(self, letter: DeadLetter) -> None:
+        letter = replace(letter, letter_id=f"{letter.service}-{len(self.buried) + 1}")
+        self.letters[letter.service].append(letter)
+        self.buried.append(letter)
+
+    def browse(self, service: str, limit: int = 100) -> list[DeadLetter]:
+        return self.letters[service][:limit]
+
+    def remove(self, letter: DeadLetter) -> None:
+        if letter in self.letters[letter.service]:
+            self.letters[letter.service].remove(letter)
+
+    def resend(self, letter: DeadLetter) -> None:
+        subject = next((m.subject for m in self.published.get(letter.event_id, ())), "")
+        self.enqueue(letter.service, letter.body, dict(letter.attributes), subject, letter.event_id)
+
+    # Queues
+
+    def enqueue(
+        self,
+        service: str,
+        body: bytes,
+        attributes: dict[str, str],
+        subject: str,
+        event_id: str,
+        *,
+        delay: float | None = None,
+        receives: int = 0,
+    ) -> None:
+        """Put a new message into a queue, with a transport id of its own."""
+        self._messages += 1
+        message = Message(service, body, attributes, f"m{self._messages}", subject, event_id, receives)
+        if delay is None:
+            delay = self._travel()
+        self._world.after(delay, self.make_ready, message)
+
+    def make_ready(self, message: Message) -> None:
+        """Let a message be received (again), unless it was settled meanwhile."""
+        if message.settled:
+            return
+        if message.receives >= self._limits[message.service].broker_max_deliveries:
+            message.settled = True
+            self.send(
+                DeadLetter(message.service, message.body, message.attributes, "broker", "", message.receives, "", "")
+            )
+            return
+        if message not in self.ready[message.service]:
+            self.ready[message.service].append(message)
+            self.receive(message.service)
+
+    def take(self, service: str, most: int) -> list[Message]:
+        """Hand over some messages, in any order."""
+        ready, random = self.ready[service], self._world.random
+        taken: list[Message] = []
+        while ready and len(taken) < most:
+            message = ready.pop(random.randrange(len(ready)))
+            if not message.settled:
+                message.receives += 1
+                taken.append(message)
+                if self._world.chance(self.weather.redelivered):
+                    self._world.after(random.uniform(0, 20 * self.weather.step_s), self.make_ready, message)
+        return taken
+
+    def abandon(self, message: Message) -> None:
+        """The process died: the message comes back when its lease has ended."""
+        self._world.after(self._limits[message.service].lock_s, self.make_ready, message)
+
+    def settle(self, message: Message, outcome: Outcome) -> None:
+        """Do what the handler's outcome asks for, as this broker does it."""
+        if self._world.chance(self.weather.ack_lost):
+            self.abandon(message)
+            if self._profile.giving_back == "copy" and isinstance(outcome, Retry):
+                self._copy(message, outcome.after)
+        elif not isinstance(outcome, Retry):
+            message.settled = True
+        elif self._profile.giving_back == "delay":
+            self._world.after(math.ceil(outcome.after), self.make_ready, message)
+        elif self._profile.giving_back == "copy":
+            self._copy(message, outcome.after)
+            message.settled = True
+        else:
+            bound = min(self._profile.backoff_to, self._profile.backoff_from * 2.0 ** min(message.receives - 1, 10))
+            self._world.after(
+                self._world.random.uniform(self._profile.backoff_from, max(bound, self._profile.backoff_from)),
+                self.make_ready,
+                message,
+            )
+
+    def _copy(self, message: Message, delay: float) -> None:
+        # The count is carried so that the shell's backoff grows; the broker starts its own anew.
+        carried = int(message.attributes.get(COUNT, "0")) + 1
+        attributes = {**message.attributes, COUNT: str(carried)}
+        self.enqueue(message.service, message.body, attributes, message.subject, message.event_id, delay=delay)
+
+    def receives(self, message: Message) -> int:
+        """How often the handler is told that the message was handed over."""
+        return message.receives + int(message.attributes.get(COUNT, "0"))
+
+    def _travel(self) -> float:
+        random, weather = self._world.random, self.weather
+        if self._world.chance(weather.delayed):
+            return random.choice((1.0, 10.0, 100.0, 1000.0)) * random.random()
+        return random.random() * 4 * weather.step_s

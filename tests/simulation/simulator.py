@@ -1,0 +1,236 @@
+"""One run: a world drawn from a seed, its weather, and the question whether everything came out right."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from orderflow import deadletters, log, sweeper
+from orderflow.files import RECEIPTS
+from orderflow.ports import Ports
+from orderflow.service import Limits
+from orderflow.services import SERVICES, find
+from orderflow.settings import Settings
+from orderflow_local.memory import MemoryObjects
+from simulation.broker import Broker
+from simulation.invariants import Watch, at_rest
+from simulation.outside import Carrier, Gateway, Messenger
+from simulation.profiles import PROFILES, Profile
+from simulation.store import SimulatedStore
+from simulation.weather import Weather, draw_settings
+from simulation.workers import FILES, Fleet, Invocation
+from simulation.workload import Workload
+from simulation.world import BEGIN, World
+
+CORE = ("order", "inventory", "payment", "shipping", "fraud")
+"""The services that the invariants are about; the others take part in every fourth run."""
+
+SWEEP_TIMEOUT_S = 50.0
+SWEEP_EVERY_S = 60.0
+LONGEST_REST_S = 400_000.0
+"""How long a run may take to come to rest, in its own time: more than any retry or sweep interval."""
+ROUNDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. ``world`` has the trace."""
+
+    seed: int
+    profile: str
+    weather: Weather
+    sagas: int
+    steps: int
+    seconds: float
+    outcomes: Counter[str]
+    violations: tuple[str, ...]
+    subjects: tuple[str, ...]
+    world: World
+
+    def report(self) -> str:
+        """A failure for people: what is broken, how to see it again, and what happened to whom it concerns."""
+        told = "\n".join(f"  {violation}" for violation in self.violations)
+        again = f"python -m simulation --cloud {self.profile} --seed {self.seed} --runs 1"
+        weather = ", ".join(self.weather.faults())
+        subjects = [subject for subject in self.subjects if subject]
+        timeline = self.world.timeline(*subjects[:1])
+        return f"seed {self.seed} on {self.profile} ({again})\nfaults: {weather}\n{told}\n{timeline}"
+
+
+def simulate(
+    seed: int,
+    profile: str | Profile = "sqs",
+    *,
+    orders: int | None = None,
+    weather: Weather | None = None,
+    settings: Settings | None = None,
+    through_json: bool = False,
+) -> Result:
+    """Run one simulation. The same arguments give the same run, step by step."""
+    with _quiet():
+        return Run(seed, profile, orders, weather, settings, through_json).run()
+
+
+class Run:
+    """The parts of one run, put together."""
+
+    def __init__(
+        self,
+        seed: int,
+        profile: str | Profile,
+        orders: int | None,
+        weather: Weather | None,
+        settings: Settings | None,
+        through_json: bool,
+    ) -> None:
+        self.seed = seed
+        self.profile = profile if isinstance(profile, Profile) else PROFILES[profile]
+        self.world = World(seed)
+        random = self.world.random
+        drawn_weather, drawn_settings = Weather.draw(random), draw_settings(random)
+        self.weather = weather or drawn_weather
+        self.settings = settings or drawn_settings
+        everybody = random.random() < 0.25
+        drawn_orders = random.randint(3, 12)
+        self.orders = drawn_orders if orders is None else orders
+        self.active = list(SERVICES) if everybody else list(CORE)
+        limits = {name: find(name).limits for name in self.active} | {FILES: Limits(batch_size=1, timeout_s=50)}
+        self.store = SimulatedStore(self.world, self.weather.lagging_index, through_json=through_json)
+        self.watch = Watch()
+        self.store.watchers.append(self.watch.written)
+        self.broker = Broker(self.world, self.profile, self.weather, limits)
+        self.broker.filters = {name: find(name).subscription_filter() for name in self.active}
+        self.broker.publishing = self.watch.published
+        dependencies: dict[str, Any] = {
+            "gateway": Gateway(self.world, self.settings.gateway_key_life),
+            "carrier": Carrier(self.world),
+            **{channel: Messenger(self.world) for channel in ("email", "sms", "push")},
+        }
+        ports = Ports(
+            store=self.store,
+            publisher=self.broker,
+            dead_letters=self.broker,
+            archive=MemoryObjects(),
+            drop=MemoryObjects(),
+            clock=_NoClock(),
+            dependencies=dependencies,
+        )
+        self.fleet = Fleet(self.world, ports, self.broker, self.settings, self.weather, self.profile, limits)
+        self.workload = Workload(self.world, self.store, self.broker, self.fleet, self.settings, self.weather)
+
+    def run(self) -> Result:
+        self.workload.prepare(self.orders)
+        world = self.world
+        storm = self.workload.last + self.weather.lasts
+        self._sweep_until(BEGIN + storm)
+        for _ in range(self.weather.redrives):
+            world.after(world.random.random() * storm, self._operate)
+        world.run(BEGIN + storm)
+        world.note("weather", "clears up")
+        self.fleet.calm_down(Weather(step_s=self.weather.step_s))
+        found = [] if world.violations else self._come_to_rest()
+        for message, subject in found:
+            world.violate(message, subject)
+        return Result(
+            seed=self.seed,
+            profile=self.profile.name,
+            weather=self.weather,
+            sagas=len(self.workload.wishes),
+            steps=world.steps,
+            seconds=world.time - BEGIN,
+            outcomes=Counter(document["state"]["status"] for _, document in self.store.all("orders")),
+            violations=tuple(world.violations),
+            subjects=tuple(subject for _, subject in found) or _named(world.violations, self.store),
+            world=world,
+        )
+
+    def _come_to_rest(self) -> list[tuple[str, str]]:
+        """Let everything end: messages, late requests, dead letters, and orders that wait for the sweeper."""
+        world = self.world
+        for _ in range(ROUNDS):
+            if not world.run_dry(LONGEST_REST_S):
+                return [("the run does not come to rest: messages go round for ever", "")]
+            if world.violations:
+                return []
+            waiting = [document["state"]["due_at"] for _, document in self.store.all("orders") if _open(document)]
+            letters = any(self.broker.letters.values())
+            if not waiting and not letters:
+                return list(at_rest(self.store, self.broker, self.fleet, self.workload, self.watch, self.active))
+            if letters:
+                self._operate()
+            else:
+                world.time = max(world.time, min(waiting) + self.weather.skew)
+                self._sweep()
+        stuck = [key for key, document in self.store.all("orders") if _open(document)]
+        return [(f"I1: orders stand still: {stuck}", stuck[0] if stuck else "")]
+
+    def _sweep_until(self, end: float) -> None:
+        if self.world.time < end:
+            self._sweep()
+            every = min(SWEEP_EVERY_S, self.settings.sweep_after)
+            self.world.after(every * (0.5 + self.world.random.random()), self._sweep_until, end)
+
+    def _sweep(self) -> None:
+        process = self.fleet.process("sweeper")
+        handlers = [sweeper.sweep(process.shell)]
+        Invocation(
+            self.fleet, process, "sweeper", handlers, [("", "")], SWEEP_TIMEOUT_S, lambda results: None, lambda: None
+        )
+
+    def _operate(self) -> None:
+        """An operator empties the dead-letter queues: throws away what may be thrown away, redrives the rest."""
+        process = self.fleet.process("operator")
+        for service, letters in self.broker.letters.items():
+            for letter in list(letters):
+                act = deadletters.discard if self.world.random.random() < 0.3 else deadletters.redrive
+                if not letter.event_id:
+                    act = deadletters.discard
+                declared = RECEIPTS if service == FILES else find(service)
+                subject = letter.attributes.get("order_id", "")
+                Invocation(
+                    self.fleet,
+                    process,
+                    "operator",
+                    [act(process.shell, declared, letter)],
+                    [(subject, letter.event_id)],
+                    600.0,
+                    lambda results: None,
+                    lambda: None,
+                )
+
+
+class _NoClock:
+    """The ports' clock: every process has its own, so nobody may ask this one. A pause has passed when its step is
+    performed."""
+
+    def now(self) -> float:
+        raise AssertionError("a handler asks the clock of its shell")
+
+    def sleep(self, seconds: float) -> None:
+        return
+
+
+def _open(document: dict[str, Any]) -> bool:
+    return not document["state"]["closed"]
+
+
+def _named(violations: list[str], store: SimulatedStore) -> tuple[str, ...]:
+    """The orders that violations name."""
+    return tuple(key for key, _ in store.all("orders") if any(key in violation for violation in violations))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No log lines: the trace says more."""
+    before, sys.stdout = sys.stdout, StringIO()
+    log.set_level("ERROR")
+    try:
+        yield
+    finally:
+        sys.stdout = before
+        log.set_level("INFO")

@@ -1,0 +1,371 @@
+"""Function instances of a run: they perform the shell's steps one at a time, each at a moment of its own, so that
+everybody else may act in between; and they die at any of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from random import Random
+from typing import Any
+
+from orderflow import files
+from orderflow.api import Api
+from orderflow.driver import OutOfTime, interleave
+from orderflow.ports import Conflict, Delivery, Ports, Unavailable
+from orderflow.processing import Done, Outcome, Retry, Shell
+from orderflow.service import Limits
+from orderflow.services import find
+from orderflow.settings import Settings
+from orderflow.steps import Ask, Get, Pause, PublishAll, Put, Query, Step, Steps
+from simulation.broker import Broker, Message
+from simulation.profiles import Profile
+from simulation.weather import Weather
+from simulation.world import SkewedClock, Violation, World
+
+MARGIN_S = 2.0
+"""How long before its time-out a function stops by itself, as the entrypoints have it."""
+
+FILES = "files"
+
+
+class Process:
+    """One instance of a function: a shell with its caches, until it dies."""
+
+    def __init__(self, world: World, settings: Settings, name: str, skew: float) -> None:
+        self.name = name
+        self.clock = SkewedClock(world, world.random.uniform(-skew, skew) if skew else 0.0)
+        self.shell = Shell(settings, self.clock, Random(world.random.getrandbits(64)))
+        self.api = Api(self.shell, _Trusting())  # type: ignore[arg-type]  # no tokens here: the header is the customer
+        self.running = 0
+        self.alive = True
+
+
+class _Trusting:
+    """A token verifier that takes the token for the customer's id."""
+
+    def subject(self, authorization: str | None) -> str:
+        assert authorization is not None
+        return authorization
+
+
+Driving = Generator[tuple[Sequence[int], Step], Any, list[Any]]
+
+
+class Invocation:
+    """One call of a function: a batch of handlers, driven step by step through the weather."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        process: Process,
+        service: str,
+        handlers: list[Steps[Any]],
+        tags: list[tuple[str, str]],
+        timeout: float,
+        ended: Callable[[list[Any]], None],
+        died: Callable[[], None],
+        *,
+        guarded: bool = True,
+    ) -> None:
+        self._fleet = fleet
+        self._world = fleet.world
+        self._process = process
+        self._service = service
+        self._tags = tags
+        self._killed_at = fleet.world.time + timeout
+        self._ended = ended
+        self._died = died
+        deadline = process.clock.now() + timeout - MARGIN_S
+        clock = process.clock
+        self._driving: Driving = interleave(handlers, lambda: guarded and clock.now() >= deadline)
+        process.running += 1
+        self._next(None)
+
+    def _next(self, answer: Any) -> None:
+        """Run the handlers to their next step, and put that on the agenda."""
+        try:
+            places, step = self._driving.send(answer)
+        except StopIteration as end:
+            self._process.running -= 1
+            self._ended(end.value)
+            return
+        world, weather = self._world, self._fleet.weather
+        if type(step) is Pause:
+            seconds = step.seconds
+        else:
+            seconds = weather.step_s * (0.2 + 1.6 * world.random.random())
+            if world.chance(weather.stall):
+                seconds += world.random.choice((1.0, 10.0, 45.0)) * world.random.random()
+        if world.time + seconds >= self._killed_at:
+            world.after(self._killed_at - world.time, self._kill, places, step)
+        else:
+            world.after(seconds, self._perform, places, step)
+
+    def _kill(self, places: Sequence[int], step: Step) -> None:
+        if self._process.alive:
+            late = self._world.random.random() < 0.5
+            self._die(places, step, "killed in time-out" + (", done late" if late else ""))
+            if late:
+                self._do_late(step)
+        else:
+            self._died()
+
+    def _perform(self, places: Sequence[int], step: Step) -> None:
+        if not self._process.alive:
+            self._died()
+            return
+        world = self._world
+        world.steps += 1
+        fault = self._draw_fault(step)
+        if fault is None:
+            answer = self._do(step)
+            world.note(self._process.name, step, _told(answer), self._subjects(places))
+            if type(step) is Ask and isinstance(answer, Unavailable):
+                self._fleet.count_failure(self._service, self._tags, places)
+            self._next(answer)
+            return
+        self._fleet.count_fault(self._service, step, fault, self._tags, places)
+        match fault:
+            case "crash before":
+                self._die(places, step, fault)
+            case "crash after":
+                self._do(step)
+                self._die(places, step, fault)
+            case "crash, done late":
+                self._die(places, step, fault)
+                self._do_late(step)
+            case _:
+                answer = self._do_wrongly(step, fault)
+                world.note(self._process.name, step, f"{fault}: {_told(answer)}", self._subjects(places))
+                if type(step) is Ask:
+                    self._fleet.count_failure(self._service, self._tags, places)
+                self._next(answer)
+
+    def _draw_fault(self, step: Step) -> str | None:
+        weather, random = self._fleet.weather, self._world.random
+        if not self._fleet.stormy or type(step) is Pause:
+            return None
+        drawn = random.random()
+        for fault, probability in self._fleet.faults_of(type(step)):
+            drawn -= probability
+            if drawn < 0:
+                return fault
+        if type(step) is Ask and random.random() < weather.outside:
+            return random.choice(("lost", "answer lost", "answer lost, done late"))
+        return None
+
+    def _do(self, step: Step) -> Any:
+        try:
+            return step.perform(self._fleet.ports)
+        except Violation:
+            raise
+        except Exception as error:
+            return error
+
+    def _do_wrongly(self, step: Step, fault: str) -> Any:
+        match fault:
+            case "lost":
+                return Unavailable("simulated: lost")
+            case "conflict":
+                return Conflict("simulated")
+            case "written, told conflict":
+                self._do(step)
+                return Conflict("simulated: it was ours")
+            case "some lost":
+                assert isinstance(step, PublishAll)
+                return [
+                    Unavailable("simulated: one of several")
+                    if self._world.random.random() < 0.5
+                    else self._fleet.ports.publisher.publish([envelope])[0]
+                    for envelope in step.envelopes
+                ]
+            case "answer lost, done late":
+                self._do_late(step)
+            case _:
+                self._do(step)
+        return Unavailable(f"simulated: {fault}")
+
+    def _do_late(self, step: Step) -> None:
+        seconds = self._world.random.choice((0.1, 5.0, 60.0)) * self._world.random.random()
+        self._world.after(seconds, self._arrive, step)
+
+    def _arrive(self, step: Step) -> None:
+        answer = self._do(step)
+        self._world.note(f"({self._process.name})", step, f"late: {_told(answer)}")
+
+    def _die(self, places: Sequence[int], step: Step, how: str) -> None:
+        """The process dies, and with it every invocation that runs in it."""
+        self._world.note(self._process.name, step, how, self._subjects(places))
+        self._fleet.count_death(self._service, self._tags)
+        self._process.alive = False
+        self._died()
+
+    def _subjects(self, places: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self._tags[place][0] for place in places)
+
+
+class Fleet:
+    """All instances of all functions."""
+
+    def __init__(
+        self,
+        world: World,
+        ports: Ports,
+        broker: Broker,
+        settings: Settings,
+        weather: Weather,
+        profile: Profile,
+        limits: dict[str, Limits],
+    ) -> None:
+        self.world = world
+        self.ports = ports
+        self.weather = weather
+        self.stormy = True
+        self.acknowledged: dict[tuple[str, str], str] = {}
+        """The last note with which a service let go of an event."""
+        self.failures: Counter[tuple[str, str]] = Counter()
+        """Calls without answer, by (service, event id)."""
+        self.faults: Counter[tuple[str, str]] = Counter()
+        """Faults of any kind that met an event, by (service, event id)."""
+        self._broker = broker
+        self._settings = settings
+        self._profile = profile
+        self._limits = limits
+        self._processes: dict[str, list[Process]] = {}
+        self._pumping: set[str] = set()
+        self._made = 0
+        self._most = {service: world.random.choice((1, 2, 4)) for service in limits}
+        self._probabilities: dict[type, list[tuple[str, float]]] = {}
+        broker.receive = self._receive
+
+    def calm_down(self, weather: Weather) -> None:
+        """From now on nothing goes wrong."""
+        self.stormy = False
+        self.weather = self._broker.weather = weather
+
+    def process(self, service: str) -> Process:
+        """An instance that has room, a new one if there is none."""
+        alive = [each for each in self._processes.get(service, ()) if each.alive]
+        for process in alive:
+            if process.running < self._profile.handlers_per_process:
+                return process
+        self._made += 1
+        process = Process(self.world, self._settings, f"{service}#{self._made}", self.weather.skew)
+        self._processes[service] = [*alive, process]
+        return process
+
+    def _receive(self, service: str) -> None:
+        if service not in self._pumping:
+            self._pumping.add(service)
+            self.world.after(self.world.random.random() * self.weather.step_s * 2, self._pump, service)
+
+    def _pump(self, service: str) -> None:
+        """Hand messages to instances as long as there is room."""
+        self._pumping.discard(service)
+        while self._broker.ready[service]:
+            if sum(each.running for each in self._processes.get(service, ()) if each.alive) >= self._most[service]:
+                return
+            most = self.world.random.randint(1, self._limits[service].batch_size) if self._profile.batched else 1
+            messages = self._broker.take(service, most)
+            if messages:
+                self._consume(service, messages)
+
+    def _consume(self, service: str, messages: list[Message]) -> None:
+        process = self.process(service)
+        handlers = [self._handler(process, service, message) for message in messages]
+
+        def ended(results: list[Any]) -> None:
+            for message, result in zip(messages, results, strict=True):
+                self._settle(process, message, result)
+            self._receive(service)
+
+        def died() -> None:
+            for message in messages:
+                self._broker.abandon(message)
+            self._receive(service)
+
+        tags = [(message.subject, message.event_id) for message in messages]
+        Invocation(self, process, service, handlers, tags, self._limits[service].timeout_s, ended, died)
+
+    def _handler(self, process: Process, service: str, message: Message) -> Steps[Any]:
+        if service == FILES:
+            return files.load(process.shell, message.body.decode())
+        delivery = Delivery(message.body, message.attributes, message.transport_id, self._broker.receives(message))
+        return process.shell.deliver(find(service), delivery)
+
+    def _settle(self, process: Process, message: Message, result: Any) -> None:
+        outcome: Outcome
+        if isinstance(result, Done | Retry):
+            outcome = result
+        else:
+            if not isinstance(result, OutOfTime) and message.service != FILES:
+                raise Violation(f"{message.service} raised {type(result).__name__}: {result}")
+            outcome = Retry(1.0, f"{type(result).__name__}: {result}")
+        told = (
+            f"done: {outcome.note}" if isinstance(outcome, Done) else f"retry in {outcome.after:.1f}: {outcome.reason}"
+        )
+        self.world.note(process.name, f"settle {message.transport_id} {message.event_id[:8]}", told, (message.subject,))
+        if isinstance(outcome, Done):
+            self.acknowledged[message.service, message.event_id] = outcome.note
+        self._broker.settle(message, outcome)
+
+    # What the report and the invariants need to know.
+
+    def faults_of(self, kind: type) -> list[tuple[str, float]]:
+        """The faults that a kind of step may meet, with their probabilities."""
+        if kind not in self._probabilities:
+            weather = self.weather
+            faults = [
+                ("crash before", weather.crash_before),
+                ("crash after", weather.crash_after),
+                ("crash, done late", weather.crash_done_late),
+                ("lost", weather.lost),
+                ("answer lost", weather.answer_lost),
+                ("answer lost, done late", weather.answer_lost_done_late),
+            ]
+            if kind is Put:
+                faults += [("conflict", weather.conflict), ("written, told conflict", weather.told_conflict)]
+            if kind is PublishAll:
+                faults += [("some lost", weather.some_lost)]
+            self._probabilities[kind] = [fault for fault in faults if fault[1]]
+        return self._probabilities[kind]
+
+    def count_failure(self, service: str, tags: list[tuple[str, str]], places: Sequence[int]) -> None:
+        for place in places:
+            self.failures[service, tags[place][1]] += 1
+
+    def count_fault(
+        self, service: str, step: Step, fault: str, tags: list[tuple[str, str]], places: Sequence[int]
+    ) -> None:
+        self.world.coverage[service, _label(step), fault] += 1
+        for place in places:
+            self.faults[service, tags[place][1]] += 1
+
+    def count_death(self, service: str, tags: list[tuple[str, str]]) -> None:
+        for _, event_id in tags:
+            self.faults[service, event_id] += 1
+
+
+def _label(step: Step) -> str:
+    """A kind of step, for the report."""
+    match step:
+        case Get() | Put() | Query():
+            return f"{type(step).__name__} {step.collection}"
+        case Ask():
+            return f"{step.dependency}.{step.method}"
+    return type(step).__name__
+
+
+def _told(answer: Any) -> str:
+    """What a handler was answered, in a word."""
+    match answer:
+        case Exception():
+            return f"{type(answer).__name__}: {answer}"
+        case dict():
+            return str(answer.get("status", answer))
+        case list():
+            return ", ".join("None" if each is None else type(each).__name__ for each in answer)
+        case None:
+            return ""
+    version = getattr(answer, "version", None)
+    return f"v{version}" if version else ""
