@@ -7,6 +7,8 @@ Pub/Sub and Firestore emulators. Stand-ins of ours: `push_relay` (the push half 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from orderflow import topology
 from orderflow_local.cloud import Depth, Host, Report, Setup
-from orderflow_local.gcp import emulators
+from orderflow_local.gcp import emulators, function_hosts
 from orderflow_local.gcp.scheduler import Scheduler
 from orderflow_local.processes import Process, free_port
 
@@ -46,7 +48,6 @@ class GcpCloud:
         }
         self.api_url = self._urls["api"]
         self._processes: list[Process] = []
-        self._functions: dict[str, Process] = {}
         self._environment: dict[str, str] = {}
         self._relay_port = free_port()
         self._scheduler: Scheduler | None = None
@@ -62,8 +63,7 @@ class GcpCloud:
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None
-        stopping = [*self._functions.values(), *self._processes]
-        self._functions, self._processes = {}, []
+        stopping, self._processes = self._processes, []
         with ThreadPoolExecutor(len(stopping) or 1) as together:
             list(together.map(lambda process: process.stop(_GRACE_SECONDS), stopping))
 
@@ -71,10 +71,10 @@ class GcpCloud:
         return dict(self._environment)
 
     def hosts(self) -> list[Host]:
-        return [Host(name, process.pid) for name, process in self._functions.items()]
+        return [Host(name, pid) for name, pid in function_hosts.pids(self._setup.workdir).items()]
 
     def kill_host(self, name: str) -> None:
-        self._functions[name].kill()
+        os.killpg(function_hosts.pids(self._setup.workdir)[name], signal.SIGKILL)
 
     def depths(self) -> dict[str, Depth]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._relay_port}/depths", timeout=5) as answer:
@@ -92,7 +92,7 @@ class GcpCloud:
             self._run("firestore", emulators.firestore_command(kind, _port(firestore))),
             self._run("storage", _storage_command(pubsub, _port(storage))),
         ]
-        self._functions = {service: self._serve(service, url) for service, url in self._urls.items()}
+        functions = self._run("functions", self._functions_command(), revive=True)
         brokers[0].wait_for_port(_port(pubsub))
         routes = self._setup.workdir / "routes.json"
         made = provision(pubsub, self._topology, project=PROJECT, prefix=PREFIX, email=PUSH_ACCOUNT, urls=self._urls)
@@ -103,9 +103,9 @@ class GcpCloud:
         report(f"Firestore is up ({kind})")
         brokers[2].wait_for_port(_port(storage))
         relay.wait_for_port(self._relay_port)
-        for service, process in self._functions.items():
-            process.wait_for_port(_port(self._urls[service]))
-        report(f"{len(self._functions)} functions are up")
+        for url in self._urls.values():
+            functions.wait_for_port(_port(url))
+        report(f"{len(self._urls)} functions are up")
         self._scheduler = self._schedule()
 
     def _run(self, name: str, command: list[str], *, revive: bool = False) -> Process:
@@ -113,20 +113,26 @@ class GcpCloud:
         self._processes.append(process)
         return process
 
-    def _serve(self, service: str, url: str) -> Process:
-        command = [sys.executable, "-m", "functions_framework", "--target", service, "--source", str(MAIN)]
-        env = {
-            **_LOOPBACK,
-            **self._setup.settings,
-            **self._environment,
+    def _functions_command(self) -> list[str]:
+        shared = {**self._setup.settings, **self._environment, **self._push_settings()}
+        functions = [
+            function_hosts.Function(
+                target=service,
+                port=_port(url),
+                log=str(self._setup.workdir / f"function-{service}.log"),
+                env={**shared, "ORDERFLOW_PUSH_AUDIENCE": url},
+            )
+            for service, url in self._urls.items()
+        ]
+        return function_hosts.command(functions, MAIN, self._setup.workdir)
+
+    def _push_settings(self) -> dict[str, str]:
+        return {
             "ORDERFLOW_PUSH_ISSUER": self._setup.push_issuer,
             "ORDERFLOW_PUSH_JWKS_URL": f"{self._setup.push_issuer}/jwks.json",
-            "ORDERFLOW_PUSH_AUDIENCE": url,
             "ORDERFLOW_PUSH_SERVICE_ACCOUNT": PUSH_ACCOUNT,
             "THREADS": str(_THREADS),
         }
-        log = self._setup.workdir / f"function-{service}.log"
-        return Process(service, [*command, "--host", "127.0.0.1", "--port", str(_port(url))], log, env=env, revive=True)
 
     def _relay_command(self, routes: Path, pubsub: str) -> list[str]:
         options = ["--routes", str(routes), "--broker", pubsub, "--issuer", self._setup.push_issuer]

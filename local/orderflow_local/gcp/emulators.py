@@ -59,8 +59,8 @@ def firestore_command(kind: Kind, port: int) -> list[str]:
     if kind == "embedded":
         return [sys.executable, "-m", "orderflow_local.gcp.firestore_standin", "--port", str(port)]
     java, _, jar = _official()
-    # In some locales the emulator formats its dates so that it cannot read them itself.
-    return [java, *_JAVA_OPTIONS, "-Duser.language=en", "-cp", str(jar), _FIRESTORE_MAIN, "--host=127.0.0.1", f"--port={port}"]
+    options = [*_JAVA_OPTIONS, "-Duser.language=en"]
+    return [java, *options, "-cp", str(jar), _FIRESTORE_MAIN, "--host=127.0.0.1", f"--port={port}"]
 
 
 def _official() -> tuple[str, Path, Path]:

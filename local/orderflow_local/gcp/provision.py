@@ -64,13 +64,14 @@ class _Provisioning:
     def _subscribe(self, service: str, name: str, topic: str, letters: str, declared: Mapping[str, Any]) -> Route:
         limits = declared["limits"]
         filters = declared.get("filter") or {}
+        text = pubsub_filter(filters) if filters else ""
         path = self._subscription(name)
         self._subscriber.create_subscription(
             request={
                 "name": path,
                 "topic": topic,
                 "ack_deadline_seconds": limits["lock_s"],
-                "filter": pubsub_filter(filters) if filters else "",
+                "filter": text,
                 "dead_letter_policy": {
                     "dead_letter_topic": letters,
                     "max_delivery_attempts": limits["broker_max_deliveries"],
@@ -80,6 +81,7 @@ class _Provisioning:
         return Route(
             service=service,
             subscription=path,
+            filter=text,
             url=self._urls[service],
             audience=self._urls[service],
             email=self._email,
