@@ -1,0 +1,3 @@
+# The bucket that terraform/bootstrap/gcp made.
+bucket = "orderflow-state-your-project"
+prefix = "orderflow/staging"

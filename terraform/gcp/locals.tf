@@ -1,0 +1,33 @@
+locals {
+  name     = "${var.prefix}-${var.environment}"
+  topology = jsondecode(file(var.topology_file))
+
+  labels = merge(var.labels, { app = var.prefix, environment = var.environment, managed-by = "terraform" })
+
+  # What uses this waits until the APIs are enabled.
+  project = {
+    id     = one(distinct([for api in google_project_service.this : api.project]))
+    number = data.google_project.this.number
+  }
+
+  # The services by what triggers them; no service has a name here.
+  services  = local.topology.services
+  functions = { for name, service in local.services : name => service if service.trigger != "sink" }
+  fed       = { for name, service in local.services : name => service if contains(["queue", "object"], service.trigger) }
+  http      = { for name, service in local.services : name => service if service.trigger == "http" }
+  scheduled = { for name, service in local.services : name => service if service.trigger == "schedule" }
+  sinks     = { for name, service in local.services : name => service if service.trigger == "sink" }
+  watching  = { for name, service in local.services : name => service if service.trigger == "object" }
+
+  # What orderflow_gcp.wiring reads, in a function as on an operator's machine.
+  environment_variables = merge(
+    { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value },
+    {
+      GOOGLE_CLOUD_PROJECT         = local.project.id
+      ORDERFLOW_ARCHIVE_BUCKET     = module.objects.buckets["archive"]
+      ORDERFLOW_DROP_BUCKET        = module.objects.buckets["drop"]
+      ORDERFLOW_FIRESTORE_DATABASE = module.store.database.name
+      ORDERFLOW_PREFIX             = local.name
+    },
+  )
+}

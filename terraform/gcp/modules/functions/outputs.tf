@@ -1,0 +1,35 @@
+output "functions" {
+  description = "Names of the functions, by service."
+  value       = { for name, function in google_cloudfunctions2_function.this : name => function.name }
+}
+
+output "project_roles" {
+  description = "Roles that are granted on the whole project."
+  value = toset([
+    "roles/datastore.user",
+    "roles/datastore.viewer",
+    google_project_iam_member.build_logs.role,
+    google_project_iam_member.build_sources.role,
+  ])
+}
+
+output "push" {
+  description = "How a service's function is called: endpoint, and the audience and account of the token, by service."
+  value = {
+    for name in keys(local.called) : name => {
+      audience = local.audiences[name]
+      email    = google_service_account.caller[name].email
+      endpoint = google_cloudfunctions2_function.this[name].service_config[0].uri
+    }
+  }
+}
+
+output "secrets" {
+  description = "Ids of the secrets that wait for a value, by name."
+  value       = { for name, secret in google_secret_manager_secret.this : name => secret.id }
+}
+
+output "urls" {
+  description = "Addresses of the functions, by service."
+  value       = { for name, function in google_cloudfunctions2_function.this : name => function.service_config[0].uri }
+}

@@ -1,0 +1,61 @@
+# What each service may do beside being called: exactly what the topology says that it does.
+
+# IAM knows databases but no collections: the security rules that do are not asked for a server's requests
+# (cloud.google.com/firestore/docs/security/iam). So a service reads or writes the whole database or has no part in it.
+resource "google_project_iam_member" "store" {
+  for_each = {
+    for name, service in var.services : name => length(service.collections.write) > 0 ? "roles/datastore.user" : "roles/datastore.viewer"
+    if length(concat(service.collections.read, service.collections.write)) > 0
+  }
+
+  project = var.project.id
+  role    = each.value
+  member  = google_service_account.runtime[each.key].member
+
+  condition {
+    title      = "database of ${var.name}"
+    expression = "resource.name == \"${var.database}\""
+  }
+}
+
+resource "google_pubsub_topic_iam_member" "emits" {
+  for_each = { for name, service in var.services : name => service if length(service.emits) > 0 }
+
+  project = var.project.id
+  topic   = var.topic
+  role    = "roles/pubsub.publisher"
+  member  = google_service_account.runtime[each.key].member
+}
+
+# The shell dead-letters what it gives up, with the reason.
+resource "google_pubsub_topic_iam_member" "dead_letter" {
+  for_each = var.dead_letter_topics
+
+  project = var.project.id
+  topic   = each.value
+  role    = "roles/pubsub.publisher"
+  member  = google_service_account.runtime[each.key].member
+}
+
+resource "google_storage_bucket_iam_member" "dropped" {
+  for_each = { for name, service in var.services : name => service if service.trigger == "object" }
+
+  bucket = var.buckets[each.value.bucket]
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.runtime[each.key].member
+}
+
+# A file that is loaded twice writes its quarantine over: that takes the permission to delete, which creators lack
+# (cloud.google.com/storage/docs/access-control/iam-roles).
+resource "google_storage_bucket_iam_member" "quarantine" {
+  for_each = { for name, service in var.services : name => service if service.trigger == "object" }
+
+  bucket = var.quarantine.bucket
+  role   = "roles/storage.objectUser"
+  member = google_service_account.runtime[each.key].member
+
+  condition {
+    title      = "quarantine only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${var.quarantine.bucket}/objects/${var.quarantine.prefix}\")"
+  }
+}

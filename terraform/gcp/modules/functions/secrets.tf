@@ -1,0 +1,40 @@
+# Secrets are made without a value: `gcloud secrets versions add` puts it in, so that it is never in the state.
+
+locals {
+  secret_readers = merge([
+    for name, service in var.services : {
+      for secret in setintersection(var.secrets, service.uses) : "${name}-${secret}" => { secret = secret, service = name }
+    }
+  ]...)
+}
+
+resource "google_secret_manager_secret" "this" {
+  for_each = var.secrets
+
+  project   = var.project.id
+  secret_id = "${var.name}-${each.key}"
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = contains(flatten([for service in values(var.services) : service.uses]), each.key)
+      error_message = "Secret ${each.key} is read by nobody: no service of the topology uses an external system of that name."
+    }
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "reader" {
+  for_each = local.secret_readers
+
+  project   = var.project.id
+  secret_id = google_secret_manager_secret.this[each.value.secret].secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.runtime[each.value.service].member
+}

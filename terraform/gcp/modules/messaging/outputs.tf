@@ -1,0 +1,32 @@
+output "dead_letter_queues" {
+  description = "Ids of the dead-letter subscriptions, by service."
+  value       = { for name, subscription in google_pubsub_subscription.dead_letter : name => subscription.id }
+}
+
+output "dead_letter_topics" {
+  description = "Names of the dead-letter topics, by service."
+  value       = { for name, topic in google_pubsub_topic.dead_letter : name => topic.name }
+}
+
+output "object_topics" {
+  description = "Names of the topics that hear of written objects, by service."
+  value       = { for name, topic in google_pubsub_topic.object : name => topic.name }
+}
+
+output "queues" {
+  description = "Ids of the services' subscriptions, by service."
+  value       = { for name in keys(var.services) : name => google_pubsub_subscription.feed[name].id }
+}
+
+output "redrive_topics" {
+  description = "Names of the topics that dead letters are sent to again, by service."
+  value       = { for name, topic in google_pubsub_topic.redrive : name => topic.name }
+}
+
+output "topic" {
+  description = "Id and name of the topic that every event goes to."
+  value = {
+    id   = google_pubsub_topic.events.id
+    name = google_pubsub_topic.events.name
+  }
+}
