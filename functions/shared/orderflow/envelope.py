@@ -28,7 +28,13 @@ Text = Annotated[str, Field(min_length=1, max_length=300)]
 
 def _in_milliseconds(time: str) -> str:
     """One spelling of a time: SDKs and brokers write fractions and zones in their own way."""
-    return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        moment = datetime.fromisoformat(time.upper())
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        raise ValueError("it must be an RFC 3339 time with its zone") from None
 
 
 Time = Annotated[str, Field(max_length=40), AfterValidator(_in_milliseconds)]

@@ -65,7 +65,7 @@ class Event(BaseModel):
 def read(envelope: Envelope) -> Event:
     """The typed event of an envelope. Raises `UnknownEvent`, or `Malformed` where its data break the model."""
     model = CATALOGUE.get(_kind_and_version(envelope.type))
-    if model is None:
+    if model is None or model.type_name() != envelope.type:
         raise UnknownEvent(f"type: {envelope.type[:200]} is not in the catalogue")
     try:
         event = model.model_validate(envelope.data)
