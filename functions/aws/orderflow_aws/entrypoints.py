@@ -37,6 +37,8 @@ MARGIN_S = 2.0
 
 MAX_DELAY_S = 43_200
 
+UNREADABLE_DELAY_S = 60
+
 Event = Mapping[str, Any]
 
 
@@ -101,14 +103,17 @@ def delivery(record: Event) -> Delivery:
 
 
 def _load(body: str, deadline: float) -> Outcome:
-    """Load the files that one notification names; `Retry` if one of them must come again.
+    """Load the files that one notification names; `Retry` if one of them must come again, or it is no notification:
+    then the queue gives it up in the end.
 
     S3 also sends a test message without records when the notification is set up
     (docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html)."""
-    outcomes = [
-        wiring.app().load_file(unquote_plus(record["s3"]["object"]["key"]), deadline=deadline)
-        for record in json.loads(body).get("Records", [])
-    ]
+    try:
+        names = [unquote_plus(record["s3"]["object"]["key"]) for record in json.loads(body).get("Records", [])]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        log.write("ERROR", "no S3 notification", service="files", reason=f"{type(error).__name__}: {error}")
+        return Retry(UNREADABLE_DELAY_S, "no S3 notification")
+    outcomes = [wiring.app().load_file(name, deadline=deadline) for name in names]
     return next((outcome for outcome in outcomes if isinstance(outcome, Retry)), Done())
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from orderflow_aws.sdk import Clients
 from orderflow_local.aws import ministack
 from orderflow_local.aws.front import ApiFront
-from orderflow_local.aws.functions import TIMEOUT_S, Code, Functions
+from orderflow_local.aws.functions import VISIBILITY_S, Code, Functions
 from orderflow_local.aws.provision import Topology, provision
 from orderflow_local.aws.schedule import LocalSchedule
 from orderflow_local.cloud import Depth, Host, Missing, Report, Setup
@@ -89,7 +89,7 @@ class AwsCloud:
         topology = self._topology()
         reach = {**self._setup.settings, **_ACCOUNT, "AWS_ENDPOINT_URL": endpoint}
         self._clients = Clients(reach)
-        self._resources = provision(self._clients, topology, PREFIX, visibility_s=TIMEOUT_S)
+        self._resources = provision(self._clients, topology, PREFIX, visibility_s=VISIBILITY_S)
         self._environment = {**reach, **self._resources.environment(PREFIX)}
         session = _session()
         functions = self._functions = Functions(

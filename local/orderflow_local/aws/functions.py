@@ -29,12 +29,9 @@ from orderflow_local.cloud import Host
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-TIMEOUT_S = 10
-"""A function's time, and how long a message that a killed function held stays hidden: shorter than deployed, so that a
-crash is healed within seconds here as well."""
-
-CONCURRENCY = 2
-"""Batches of one service at the same time: the least that an event source mapping allows."""
+VISIBILITY_S = 15
+"""How long a message stays hidden that a killed function held, and so a consumer's time: shorter than deployed, so that
+a crash is healed within seconds here as well."""
 
 HANDLERS = {"http": "api", "queue": "consume", "schedule": "sweep", "object": "load_files"}
 """Names in ``orderflow_aws.entrypoints`` by a service's trigger."""
@@ -76,7 +73,7 @@ class Functions:
                 Role="arn:aws:iam::000000000000:role/orderflow",
                 Handler=f"{code.module}.{HANDLERS[service['trigger']]}",
                 Code={"ZipFile": package},
-                Timeout=TIMEOUT_S,
+                Timeout=VISIBILITY_S if name in resources.queue_arns else service["limits"]["timeout_s"],
                 MemorySize=512,
                 Environment={
                     "Variables": {
@@ -86,7 +83,8 @@ class Functions:
                     }
                 },
             )
-            if service["trigger"] == "schedule":
+            if service["trigger"] != "http":
+                # One runtime each: it takes half a second of CPU to start, and two cores have three clouds to run.
                 self._client.put_function_concurrency(
                     FunctionName=f"{self._prefix}-{name}", ReservedConcurrentExecutions=1
                 )
@@ -97,7 +95,6 @@ class Functions:
                     BatchSize=service["limits"]["batch_size"],
                     MaximumBatchingWindowInSeconds=0,
                     FunctionResponseTypes=["ReportBatchItemFailures"],
-                    ScalingConfig={"MaximumConcurrency": CONCURRENCY},
                 )
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             list(pool.map(self.warm, resources.queue_arns))
