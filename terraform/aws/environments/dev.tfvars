@@ -1,0 +1,15 @@
+# Yours to change: account_id, alarm_email, github_repository, oidc, region.
+account_id          = "123456789012"
+alarm_email         = "alarms@example.com"
+budget_monthly      = 50
+deletion_protection = false
+environment         = "dev"
+github_repository   = null
+log_retention_days  = 30
+region              = "eu-west-1"
+
+oidc = {
+  issuer   = "https://id.example.com/"
+  audience = "orderflow-dev"
+  jwks_url = "https://id.example.com/.well-known/jwks.json"
+}

@@ -1,0 +1,15 @@
+# Yours to change: account_id, alarm_email, github_repository, oidc, region.
+account_id          = "123456789012"
+alarm_email         = "alarms@example.com"
+budget_monthly      = 500
+deletion_protection = true
+environment         = "prod"
+github_repository   = null
+log_retention_days  = 365
+region              = "eu-west-1"
+
+oidc = {
+  issuer   = "https://id.example.com/"
+  audience = "orderflow-prod"
+  jwks_url = "https://id.example.com/.well-known/jwks.json"
+}

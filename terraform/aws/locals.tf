@@ -1,0 +1,48 @@
+locals {
+  name     = "${var.prefix}-${var.environment}"
+  topology = jsondecode(file(var.topology_file))
+  services = local.topology.services
+
+  # Built from names, here and in the modules, so that a plan shows every policy in full: an ARN taken from a resource
+  # is unknown until that resource exists.
+  partition = (
+    startswith(var.region, "cn-")
+    ? "aws-cn"
+    : startswith(var.region, "us-gov-") ? "aws-us-gov" : "aws"
+  )
+  scope = {
+    account_id = var.account_id
+    dns_suffix = startswith(var.region, "cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+    partition  = local.partition
+    region     = var.region
+  }
+
+  # By what triggers them. No name of a service is written in this configuration.
+  queues    = { for name, service in local.services : name => service if contains(["queue", "object"], service.trigger) }
+  consumers = { for name, service in local.services : name => service if service.trigger == "queue" }
+  doors     = { for name, service in local.services : name => service if service.trigger == "http" }
+  schedules = { for name, service in local.services : name => service if service.trigger == "schedule" }
+  files     = { for name, service in local.services : name => service if service.trigger == "object" }
+  sinks     = { for name, service in local.services : name => service if service.trigger == "sink" }
+  functions = { for name, service in local.services : name => service if service.trigger != "sink" }
+
+  archive_bucket = one(values(local.sinks)[*].bucket)
+  drop_bucket    = one(values(local.files)[*].bucket)
+  door           = one(keys(local.doors))
+
+  external_systems = toset(flatten([for service in values(local.functions) : service.uses]))
+
+  # What `orderflow_aws.wiring` reads, in a function and on an operator's machine alike.
+  environment = merge(var.settings, {
+    ORDERFLOW_ARCHIVE_BUCKET = module.objects.bucket_names[local.archive_bucket]
+    ORDERFLOW_DROP_BUCKET    = module.objects.bucket_names[local.drop_bucket]
+    ORDERFLOW_PREFIX         = local.name
+    ORDERFLOW_QUEUES_URL     = "https://sqs.${var.region}.${local.scope.dns_suffix}/${var.account_id}/"
+    ORDERFLOW_TOPIC_ARN      = module.messaging.topic_arn
+  })
+  environment_oidc = {
+    ORDERFLOW_AUDIENCE = var.oidc.audience
+    ORDERFLOW_ISSUER   = var.oidc.issuer
+    ORDERFLOW_JWKS_URL = var.oidc.jwks_url
+  }
+}

@@ -1,0 +1,192 @@
+variable "account_id" {
+  description = "Account to deploy to: an AWS account id, an Azure subscription id or a Google Cloud project id. Here 12 digits; any other account is refused."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be an AWS account id: 12 digits."
+  }
+}
+
+variable "alarm_email" {
+  description = "Mailbox that alarms and budget alerts are sent to. AWS first asks it to confirm the subscription."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address."
+  }
+}
+
+variable "budget_monthly" {
+  description = "Monthly spending, in the account's currency, at 80 and 100 % of which alarm_email is told."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.budget_monthly > 0
+    error_message = "budget_monthly must be greater than 0."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether stores and buckets refuse to be deleted. Without it a destroy takes the data with it."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "environment" {
+  description = "Which of the deployments this is: dev, staging or prod."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(["dev", "staging", "prod"], var.environment)
+    error_message = "environment must be dev, staging or prod."
+  }
+}
+
+variable "github_repository" {
+  description = "GitHub repository whose workflows may plan and apply, as owner/name; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be owner/name, or null."
+  }
+}
+
+variable "labels" {
+  description = "Further labels (tags) of every resource, beside application, environment and managed-by."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for key, value in var.labels :
+      can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))
+    ])
+    error_message = "labels must have keys and values of at most 63 lower-case letters, digits, - and _ (Google Cloud's rule, the narrowest), keys beginning with a letter."
+  }
+}
+
+variable "log_retention_days" {
+  description = "For how many days logs are kept: a number that all three clouds take."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 180, 365, 545], var.log_retention_days)
+    error_message = "log_retention_days must be 30, 60, 90, 120, 180, 365 or 545."
+  }
+}
+
+variable "oidc" {
+  description = "Issuer of the API's bearer tokens: the iss and aud claims to demand, and where the issuer publishes its keys."
+  type = object({
+    issuer   = string
+    audience = string
+    jwks_url = string
+  })
+  nullable = false
+
+  validation {
+    condition     = startswith(var.oidc.issuer, "https://") && startswith(var.oidc.jwks_url, "https://")
+    error_message = "oidc.issuer and oidc.jwks_url must be https URLs."
+  }
+
+  validation {
+    condition     = var.oidc.audience != ""
+    error_message = "oidc.audience must not be empty: without it any token of the issuer would do."
+  }
+}
+
+variable "package_file" {
+  description = "The functions' zip, made by `make package` before Terraform runs."
+  type        = string
+  default     = "../../dist/aws.zip"
+  nullable    = false
+
+  validation {
+    condition     = fileexists(var.package_file)
+    error_message = "package_file does not exist: run `make package` first."
+  }
+}
+
+variable "prefix" {
+  description = "Begins the name of every resource; with the environment it tells deployments apart."
+  type        = string
+  default     = "orderflow"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,8}$", var.prefix))
+    error_message = "prefix must be 2 to 9 lower-case letters and digits, the first a letter: names of service accounts (30 characters) and storage accounts (24) leave no more."
+  }
+}
+
+variable "region" {
+  description = "Where everything is: an AWS region, an Azure location or a Google Cloud region."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region such as eu-west-1."
+  }
+}
+
+variable "secrets" {
+  description = "Names of the external systems (`uses` in the topology) that need a secret. Made empty: the value is put in by hand and is never in the state."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.secrets : can(regex("^[a-z][a-z0-9-]{0,30}$", name))])
+    error_message = "secrets must be short lower-case names."
+  }
+
+  validation {
+    condition     = length(setsubtract(var.secrets, local.external_systems)) == 0
+    error_message = "secrets must name external systems that a service uses: ${join(", ", setsubtract(var.secrets, local.external_systems))} is used by none."
+  }
+}
+
+variable "settings" {
+  description = "Further settings of the functions (orderflow.settings), by the name of their environment variable."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^ORDERFLOW_[A-Z_]+$", name))])
+    error_message = "settings must be named ORDERFLOW_<NAME>."
+  }
+}
+
+variable "topology_file" {
+  description = "The declaration of services, subscriptions, filters, limits and documents, written by orderflow.topology."
+  type        = string
+  default     = "../../topology.json"
+  nullable    = false
+
+  validation {
+    condition     = can(jsondecode(file(var.topology_file)).services)
+    error_message = "topology_file must be a topology in JSON."
+  }
+
+  validation {
+    condition = alltrue([
+      for trigger in ["http", "object", "sink"] :
+      length([for service in values(jsondecode(file(var.topology_file)).services) : service if service.trigger == trigger]) == 1
+    ])
+    error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
+  }
+}
