@@ -1,0 +1,81 @@
+locals {
+  topology = jsondecode(file(var.topology_file))
+  services = local.topology.services
+
+  name = "${var.prefix}-${var.environment}"
+
+  # Ends the names that must be free in all of Azure. The same subscription and name always give the same one.
+  suffix = substr(sha1("${var.account_id}/${local.name}"), 0, 5)
+
+  # For names that take letters and digits only.
+  compact = "${var.prefix}${var.environment}"
+
+  tags = merge(var.labels, {
+    application = var.prefix
+    environment = var.environment
+    managed-by  = "terraform"
+  })
+
+  redundant = var.environment == "prod"
+}
+
+# What runs and what waits, by trigger.
+locals {
+  # A sink has no limits of its own in the topology: it has as long as a lock may last, less a margin, and runs alone.
+  _sink_limits = {
+    batch_size             = 1
+    broker_max_deliveries  = 100
+    lock_s                 = 300
+    max_concurrency        = 1
+    memory_mb              = 256
+    oldest_message_alarm_s = 3600
+    timeout_s              = 240
+  }
+  limits = { for name, service in local.services : name => merge(local._sink_limits, try(service.limits, {})) }
+
+  external_systems = toset(flatten([for service in values(local.services) : try(service.uses, [])]))
+
+  archive_bucket = one([for service in values(local.services) : service.bucket if service.trigger == "sink"])
+  drop_bucket    = one([for service in values(local.services) : service.bucket if service.trigger == "object"])
+
+  doors    = toset([for name, service in local.services : name if service.trigger == "http"])
+  timers   = { for name, service in local.services : name => service.every_s if contains(["schedule", "sink"], service.trigger) }
+  watchers = { for name, service in local.services : name => service.bucket if service.trigger == "object" }
+
+  queues = {
+    for name, service in local.services : name => {
+      filter             = try(service.filter, {})
+      lock_seconds       = local.limits[name].lock_s
+      max_deliveries     = local.limits[name].broker_max_deliveries
+      oldest_seconds     = local.limits[name].oldest_message_alarm_s
+      own_dead_letters   = service.trigger != "sink"
+      subscribed         = service.trigger != "object"
+      timeout_in_seconds = local.limits[name].timeout_s
+    } if contains(["queue", "object", "sink"], service.trigger)
+  }
+
+  functions = {
+    for name, service in local.services : name => {
+      bucket                 = try(service.bucket, null)
+      collections            = try(service.collections, {})
+      emits                  = try(service.emits, [])
+      http_concurrency       = try(module.api.http_concurrency[name], null)
+      limits                 = local.limits[name]
+      maximum_instance_count = try(module.api.maximum_instance_count[name], local.limits[name].max_concurrency)
+      settings               = try(module.api.settings[name], {})
+      trigger                = service.trigger
+      uses                   = try(service.uses, [])
+    }
+  }
+
+  # With these and a signed-in Azure CLI, orderflow_azure.wiring.bootstrap reaches the deployment from any machine.
+  environment = {
+    ORDERFLOW_ARCHIVE_CONTAINER                   = module.objects.container_names[local.archive_bucket]
+    ORDERFLOW_DROP_CONTAINER                      = module.objects.container_names[local.drop_bucket]
+    ORDERFLOW_EVENTGRID_ENDPOINT                  = module.messaging.topic_endpoint
+    ORDERFLOW_PREFIX                              = local.name
+    ORDERFLOW_SERVICEBUS__fullyQualifiedNamespace = module.messaging.namespace_host
+    ORDERFLOW_STORAGE__blobServiceUri             = module.objects.blob_endpoint
+    ORDERFLOW_STORAGE__tableServiceUri            = module.store.table_endpoint
+  }
+}
