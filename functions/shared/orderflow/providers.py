@@ -19,6 +19,7 @@ from orderflow.ports import Clock, Conflict, Document, Store, Unavailable
 
 COLLECTIONS = ("gateway", "carrier", "messages", "simulation")
 _TRIES = 20
+_MODE_LIFE_SECONDS = 1.0
 
 
 def from_environment(environ: Mapping[str, str], store: Store, clock: Clock) -> dict[str, Any]:
@@ -38,11 +39,17 @@ class _Books:
         self._collection = collection
         self._store = store
         self._clock = clock
+        self._mode = "ok"
+        self._mode_read_at = -1e9
 
     def obey_simulation(self) -> str:
-        """Do what ``simulation/<name>`` says; answers the mode. Raises `Unavailable` when it is down."""
-        order = self._store.get("simulation", self._name)
-        mode: str = order.document["mode"] if order else "ok"
+        """Do what ``simulation/<name>`` said within the last second; answers the mode. Raises `Unavailable` when it is
+        down."""
+        if self._clock.now() - self._mode_read_at > _MODE_LIFE_SECONDS:
+            order = self._store.get("simulation", self._name)
+            self._mode = order.document["mode"] if order else "ok"
+            self._mode_read_at = self._clock.now()
+        mode = self._mode
         if mode == "down":
             raise Unavailable(f"{self._name} is down")
         if mode == "slow":
