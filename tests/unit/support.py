@@ -241,8 +241,9 @@ class Lab:
         return list(document["entries"].values()) if document else []
 
     def simulate(self, name: str, mode: str) -> None:
-        """Break or mend a simulated provider."""
+        """Break or mend a simulated provider, and wait until it has noticed."""
         self.store.amend("simulation", name, lambda document: document.update(mode=mode))
+        self.clock.time += 1.5
 
 
 def as_delivery(message: Envelope | bytes | Delivery, receives: int = 1) -> Delivery:

@@ -146,7 +146,7 @@ def test_wrong_data_are_malformed_and_the_place_is_named(changes: dict[str, Any]
         read(enveloped(order_placed(), data=data))
 
 
-@pytest.mark.parametrize("name", [name for name in OrderPlaced.model_fields])
+@pytest.mark.parametrize("name", list(OrderPlaced.model_fields))
 def test_missing_data_are_malformed_and_named(name: str) -> None:
     data = {key: value for key, value in json.loads(order_placed().model_dump_json()).items() if key != name}
     with pytest.raises(Malformed, match=rf"^data\.{name}: "):
