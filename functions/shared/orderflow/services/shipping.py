@@ -1,7 +1,8 @@
 """Shipping: orders a label once payment, reservation and confirmation have all arrived, in whatever order they do.
 
 Confirmed and cancelled exclude each other, so a label is never ordered for a cancelled order. A carrier that refuses
-for good makes the order's cancellation; one that does not answer is asked again with the same key."""
+for good makes the order's cancellation; one that does not answer is asked again with the same key. A customer without
+an address makes it too, but only as long as the carrier was not asked: an address can be erased at any time."""
 
 from __future__ import annotations
 
@@ -68,30 +69,24 @@ def decide(shipment: Shipment | None, event: Any, _context: Context) -> Decision
     shipment = shipment or Shipment(order_id=event.order_id, customer_id=event.customer_id)
     if isinstance(event, OrderCancelled):
         return _cancel(shipment)
-    if shipment.status == "labelling":
-        return _find_address(shipment)
-    if shipment.status != "waiting":
-        return Commit(shipment)
-    match event:
-        case PaymentCompleted():
-            shipment = shipment.model_copy(update={"paid": True})
-        case InventoryReserved():
-            shipment = shipment.model_copy(update={"reserved": True})
-        case OrderConfirmed():
-            shipment = shipment.model_copy(update={"confirmed": True, "placed_at": event.placed_at})
-    if shipment.paid and shipment.reserved and shipment.confirmed:
-        return _find_address(shipment.model_copy(update={"status": "labelling"}))
-    return Commit(shipment)
+    noted = _noting(shipment, event)
+    if shipment.status == "labelling" or (noted.paid and noted.reserved and noted.confirmed):
+        # Nothing is committed before the address is known: from labelling on the carrier may have been asked.
+        return Intend(shipment, Look(((CUSTOMERS, safe_key(shipment.customer_id)),)))
+    return Commit(noted)
 
 
-def resume(shipment: Shipment, _event: Event, outcome: Outcome, _context: Context) -> Decision[Shipment]:
+def resume(shipment: Shipment, event: Event, outcome: Outcome, _context: Context) -> Decision[Shipment]:
     """Go on with the address, and then with the carrier's answer."""
     match outcome:
+        case Seen(states=(None,)) if shipment.status == "waiting":
+            return _refused(_noting(shipment, event), "the customer has no address")
         case Seen(states=(None,)):
-            return _refused(shipment, "the customer has no address")
+            return Fail("the customer's address is gone, and the carrier may have been asked already")
         case Seen(states=(customer,)):
             assert customer is not None
-            return Intend(shipment, _label(shipment, customer["address"]))
+            labelling = _noting(shipment, event).model_copy(update={"status": "labelling"})
+            return Intend(labelling, _label(labelling, customer["address"]))
         case Unanswered():
             return Fail(outcome.error)
         case Answer() if outcome.value["status"] == "accepted":
@@ -99,6 +94,20 @@ def resume(shipment: Shipment, _event: Event, outcome: Outcome, _context: Contex
         case Answer():
             return _refused(shipment, str(outcome.value["reason"])[:300])
     return Fail(f"{shipment.status} cannot go on after {type(outcome).__name__}")
+
+
+def _noting(shipment: Shipment, event: Event) -> Shipment:
+    """What arrived is noted while the shipment waits for it."""
+    if shipment.status != "waiting":
+        return shipment
+    match event:
+        case PaymentCompleted():
+            return shipment.model_copy(update={"paid": True})
+        case InventoryReserved():
+            return shipment.model_copy(update={"reserved": True})
+        case OrderConfirmed():
+            return shipment.model_copy(update={"confirmed": True, "placed_at": event.placed_at})
+    return shipment
 
 
 def _cancel(shipment: Shipment) -> Decision[Shipment]:
@@ -109,10 +118,6 @@ def _cancel(shipment: Shipment) -> Decision[Shipment]:
             return Commit(shipment)
         case status:
             return Refuse(f"cancelled while {status}")
-
-
-def _find_address(shipment: Shipment) -> Decision[Shipment]:
-    return Intend(shipment, Look(((CUSTOMERS, safe_key(shipment.customer_id)),)))
 
 
 def _label(shipment: Shipment, address: dict[str, Any]) -> Call:
