@@ -112,7 +112,8 @@ class Shell:
         except Refused as error:
             outcome = yield from self._bury(service, delivery, envelope, error.reason, str(error))
         except GiveBack as error:
-            outcome = Retry(error.seconds, error.reason)
+            # Not sooner than the backoff: waiting must not use up what the broker itself has of deliveries.
+            outcome = Retry(max(error.seconds, self._backoff(service, delivery.receives)), error.reason)
         except (Unavailable, Conflict) as error:
             outcome = Retry(self._backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
         except Exception as error:
