@@ -36,6 +36,10 @@ format: $(VENV)/.ready ## Mend the format, and write the generated files
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/orderflow topology
 
+.PHONY: package
+package: $(VENV)/.ready ## Make the function packages in dist/ (CLOUD=aws for one; needs Python 3.13)
+	@$(RUN)/orderflow package $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
+
 .PHONY: lock
 lock: $(VENV)/.ready ## Take the newest allowed packages into requirements.lock
 	@$(RUN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from orderflow_local.fleet import CLOUDS
 
@@ -57,7 +58,7 @@ def demo(
 
     Places varied orders through HTTP: ordinary, high-value, refused cards, out of stock, cancelled, sent twice, a
     poison message. Waits until every saga has ended, checks the invariants I1 to I6, prints a table, and stops
-    everything. Exits with 0 only if every invariant holds on every cloud. """
+    everything. Exits with 0 only if every invariant holds on every cloud."""
     from orderflow_cli import demo as demonstration
     from orderflow_cli.workload import generate, read_file
 
@@ -131,6 +132,31 @@ def topology(
             raise typer.Exit(1)
         return
     path.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def package(
+    cloud: Clouds = None,
+    out: Annotated[Path, typer.Option(help="Folder for the zips.")] = Path("dist"),
+    relock: Annotated[
+        bool, typer.Option("--lock", help="Take the project's locked versions into the packages' locks.")
+    ] = False,
+) -> None:
+    """Make the function packages: reproducible zips with hash-checked dependencies for the cloud's platform."""
+    from orderflow_cli import package as packaging
+
+    table = Table("cloud", "file", "zip", "unpacked", "files", "sha256")
+    for name in _chosen(cloud):
+        try:
+            if relock:
+                packaging.lock(name, Path.cwd())
+            made = packaging.build(name, Path.cwd(), out / f"{name}.zip")
+        except packaging.PackageFailed as error:
+            print(f"orderflow: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        sizes = (f"{made.size / 1e6:.1f} MB", f"{made.unpacked / 1e6:.1f} MB", str(made.files))
+        table.add_row(name, str(made.path), *sizes, made.sha256[:16])
+    Console(highlight=False).print(table)
 
 
 def _chosen(clouds: list[str] | None) -> tuple[str, ...]:
