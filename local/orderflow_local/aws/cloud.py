@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -76,8 +74,6 @@ class AwsCloud:
 
     def kill_host(self, name: str) -> None:
         self._functions.kill(name)
-        if name in self._resources.queue_urls:
-            threading.Thread(target=self._revive, args=(name,), name=f"revive-{name}", daemon=True).start()
 
     def depths(self) -> dict[str, Depth]:
         return {name: self._depth(url) for name, url in self._resources.queue_urls.items()}
@@ -115,10 +111,6 @@ class AwsCloud:
         from orderflow import topology
 
         return topology.build()
-
-    def _revive(self, name: str) -> None:
-        with contextlib.suppress(Exception):  # stopped meanwhile, or busy: then it lives
-            self._functions.warm(name)
 
     def _depth(self, url: str) -> Depth:
         counts = self._clients.sqs.get_queue_attributes(

@@ -61,7 +61,7 @@ class Functions:
         self._group = group
 
     def deploy(self, code: Code, resources: Resources, environment: Mapping[str, str]) -> None:
-        """Make every function and what feeds it from its queue, and start one runtime of each."""
+        """Make every function, start a runtime of each that has a queue, and let the queues feed them."""
         self._pids.mkdir(parents=True, exist_ok=True)
         package = _package(self._pids)
         for name, service in self._topology["services"].items():
@@ -88,22 +88,16 @@ class Functions:
                 self._client.put_function_concurrency(
                     FunctionName=f"{self._prefix}-{name}", ReservedConcurrentExecutions=1
                 )
-            if name in resources.queue_arns:
-                self._client.create_event_source_mapping(
-                    FunctionName=f"{self._prefix}-{name}",
-                    EventSourceArn=resources.queue_arns[name],
-                    BatchSize=service["limits"]["batch_size"],
-                    MaximumBatchingWindowInSeconds=0,
-                    FunctionResponseTypes=["ReportBatchItemFailures"],
-                )
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            list(pool.map(self.warm, resources.queue_arns))
-
-    def warm(self, name: str) -> None:
-        """Invoke a queue's function with no messages, so that a runtime is there. Raises what went wrong in it."""
-        answer = self._client.invoke(FunctionName=f"{self._prefix}-{name}", Payload=NO_RECORDS)
-        if "FunctionError" in answer:
-            raise RuntimeError(f"function {name} does not start: {answer['Payload'].read().decode()}")
+            list(pool.map(self._warm, resources.queue_arns))
+        for name, arn in resources.queue_arns.items():
+            self._client.create_event_source_mapping(
+                FunctionName=f"{self._prefix}-{name}",
+                EventSourceArn=arn,
+                BatchSize=self._topology["services"][name]["limits"]["batch_size"],
+                MaximumBatchingWindowInSeconds=0,
+                FunctionResponseTypes=["ReportBatchItemFailures"],
+            )
 
     def invoke_later(self, name: str, event: Mapping[str, Any]) -> None:
         """Invoke a function as a service of AWS does: asynchronously, the answer goes nowhere."""
@@ -121,11 +115,17 @@ class Functions:
         ]
 
     def kill(self, name: str) -> None:
-        """Kill every runtime of a function. The next invocation starts a new one."""
+        """Kill every runtime of a function. As on AWS, its next invocation starts a new one."""
         for host in self.hosts():
             if host.name == name:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(host.pid, signal.SIGKILL)
+
+    def _warm(self, name: str) -> None:
+        """Invoke a queue's function with no messages, so that a runtime is there. Raises what went wrong in it."""
+        answer = self._client.invoke(FunctionName=f"{self._prefix}-{name}", Payload=NO_RECORDS)
+        if "FunctionError" in answer:
+            raise RuntimeError(f"function {name} does not start: {answer['Payload'].read().decode()}")
 
     def _lives(self, pid: int) -> bool:
         """Whether a process of ministack's group has this id and is no zombie (where /proc tells)."""

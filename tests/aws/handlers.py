@@ -1,0 +1,63 @@
+"""A tiny application with the names of `orderflow_aws.entrypoints`, for a test of what is around it.
+
+It notes what it was given in the table ``notes``, and obeys an event's data: ``fail`` says how often which service
+gives it back, ``hang`` that its first delivery never ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from orderflow_aws.sdk import Clients
+
+clients = Clients(os.environ)
+
+
+def consume(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    failed = []
+    for record in event["Records"]:
+        told = json.loads(record["body"])
+        orders = told["data"]
+        receives = int(record["attributes"]["ApproximateReceiveCount"])
+        _note(
+            f"{os.environ['ORDERFLOW_SERVICE']}.{told['id']}.{receives}",
+            {
+                "attributes": {name: value["stringValue"] for name, value in record["messageAttributes"].items()},
+                "pid": os.getpid(),
+                "context": type(context).__module__,
+            },
+        )
+        if orders.get("hang") and receives == 1:
+            time.sleep(60)  # until it is killed
+        if receives <= orders.get("fail", {}).get(os.environ["ORDERFLOW_SERVICE"], 0):
+            failed.append({"itemIdentifier": record["messageId"]})
+            _show_again(record)
+    return {"batchItemFailures": failed}
+
+
+def load_files(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    for record in event["Records"]:
+        for told in json.loads(record["body"]).get("Records", []):
+            _note("file", {"key": told["s3"]["object"]["key"]})
+    return {"batchItemFailures": []}
+
+
+def sweep(event: dict[str, Any], context: Any) -> None:
+    _note("swept", event)
+
+
+def api(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return {"statusCode": 201, "headers": {"x-path": event["rawPath"]}, "body": json.dumps(event)}
+
+
+def _note(key: str, note: dict[str, Any]) -> None:
+    clients.dynamodb.put_item(TableName="orderflow-notes", Item={"key": {"S": key}, "note": {"S": json.dumps(note)}})
+
+
+def _show_again(record: dict[str, Any]) -> None:
+    queue = record["eventSourceARN"].rpartition(":")[2]
+    clients.sqs.change_message_visibility(
+        QueueUrl=os.environ["ORDERFLOW_QUEUES_URL"] + queue, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
+    )
