@@ -40,6 +40,20 @@ format: $(VENV)/.ready ## Mend the format, and write the generated files
 package: $(VENV)/.ready ## Make the function packages in dist/ (CLOUD=aws for one; needs Python 3.13)
 	@$(RUN)/orderflow package $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)
 
+##@ Needs a cloud account: CLOUD=aws|azure|gcp ENV=dev|staging|prod
+
+ENV ?= dev
+.PHONY: init plan deploy outputs destroy
+init: $(VENV)/.ready ## Fetch the Terraform providers and connect to the state
+plan: $(VENV)/.ready ## Show what a deployment would change
+deploy: $(VENV)/.ready ## Package, plan, ask, apply, print the addresses (spends money; AUTO_APPROVE=1 does not ask)
+outputs: $(VENV)/.ready ## Print the addresses of a deployment
+destroy: $(VENV)/.ready ## Take a deployment down, with everything that is stored in it
+init plan deploy outputs destroy:
+	@$(RUN)/orderflow $@ --cloud $(or $(CLOUD),$(error say which cloud: make $@ CLOUD=aws)) --env $(ENV) $(ARGS)
+
+##@ Upkeep
+
 .PHONY: lock
 lock: $(VENV)/.ready ## Take the newest allowed packages into requirements.lock
 	@$(RUN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \

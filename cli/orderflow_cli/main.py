@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orderflow_cli import deploy
 from orderflow_local.fleet import CLOUDS
 
 app = typer.Typer(
@@ -26,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One event-driven order workflow, run unchanged on AWS, Azure and Google Cloud.",
 )
+
+deploy.add_to(app)
 
 MISSING = 3
 

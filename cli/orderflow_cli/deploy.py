@@ -1,0 +1,156 @@
+"""From a checkout to a running deployment and back: package, plan, show, ask, apply."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orderflow_cli import package as packaging
+from orderflow_cli.terraform import ENVIRONMENTS, Plan, Root, TerraformFailed
+from orderflow_local.fleet import CLOUDS
+
+Cloud = Annotated[str, typer.Option("--cloud", help="aws, azure or gcp.")]
+Environment = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
+LocalState = Annotated[
+    bool, typer.Option("--local-state", help="Keep Terraform's state in .orderflow/ instead of the shared store.")
+]
+Approve = Annotated[bool, typer.Option("--yes", envvar="AUTO_APPROVE", help="Do not ask (also: AUTO_APPROVE=1).")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the deployment commands to the `orderflow` command."""
+    for command in (init, plan, deploy, outputs, destroy):
+        app.command()(_said_plainly(command))
+
+
+def _said_plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with the errors of Terraform and of packaging as a message instead of a traceback."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except (TerraformFailed, packaging.PackageFailed) as error:
+            print(f"orderflow: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def init(cloud: Cloud, environment: Environment = "dev", local_state: LocalState = False) -> None:
+    """Fetch the Terraform providers and connect to an environment's state."""
+    _root(cloud, environment, local_state).init()
+
+
+def plan(
+    cloud: Cloud,
+    environment: Environment = "dev",
+    local_state: LocalState = False,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write the plan as JSON to this file.")] = None,
+) -> None:
+    """Show what a deployment would change, by service. Changes nothing."""
+    root = _root(cloud, environment, local_state)
+    made = _plan(root)
+    _show(made)
+    if as_json is not None:
+        as_json.write_text(json.dumps(made.document, indent=2), encoding="utf-8")
+
+
+def deploy(
+    cloud: Cloud, environment: Environment = "dev", local_state: LocalState = False, approved: Approve = False
+) -> None:
+    """Package the functions, plan, show the changes, ask, apply, and print the addresses."""
+    root = _root(cloud, environment, local_state)
+    made = _plan(root)
+    _show(made)
+    if not made.empty:
+        _ask(f"Apply this to {cloud} {environment}?", approved)
+        root.apply(made)
+    _show_outputs(root)
+    print(f"\nLook at it again:  make outputs CLOUD={cloud} ENV={environment}")
+    print(f"Take it down:      make destroy CLOUD={cloud} ENV={environment}")
+
+
+def outputs(
+    cloud: Cloud,
+    environment: Environment = "dev",
+    local_state: LocalState = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """Print the addresses and names of a deployment."""
+    root = _root(cloud, environment, local_state)
+    root.init()
+    _show_outputs(root, as_json=as_json)
+
+
+def destroy(
+    cloud: Cloud, environment: Environment = "dev", local_state: LocalState = False, approved: Approve = False
+) -> None:
+    """Take a deployment down, with everything that is stored in it."""
+    root = _root(cloud, environment, local_state)
+    root.init()
+    made = root.plan(destroy=True)
+    _show(made)
+    if made.empty:
+        return
+    _ask(f"Delete all of {cloud} {environment}, its orders and its archive included?", approved)
+    root.apply(made)
+
+
+def _plan(root: Root) -> Plan:
+    errors = Console(stderr=True, highlight=False)
+    errors.print(f"Packaging the functions for {root.cloud} ...")
+    made = packaging.build(root.cloud, Path.cwd(), Path("dist") / f"{root.cloud}.zip")
+    errors.print(f"{made.path}: {made.size / 1e6:.1f} MB")
+    errors.print("Planning ...")
+    root.init()
+    return root.plan()
+
+
+def _show(plan: Plan) -> None:
+    console = Console(highlight=False)
+    if plan.drift:
+        console.print(f"[yellow]Changed outside of Terraform: {', '.join(plan.drift[:10])}[/]")
+    if plan.empty:
+        console.print("Nothing to change.")
+        return
+    actions = ("create", "update", "replace", "delete")
+    table = Table("service", *actions)
+    for service, counts in plan.changes.items():
+        table.add_row(service or "(shared)", *(str(counts[action] or "") for action in actions))
+    console.print(table)
+
+
+def _show_outputs(root: Root, *, as_json: bool = False) -> None:
+    found = root.outputs()
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for name in ("api_url", "dashboard_url", "drop_bucket", "archive_bucket", "topic"):
+        if name in found:
+            print(f"{name:<15} {found[name]}")
+
+
+def _ask(question: str, approved: bool) -> None:
+    if approved:
+        return
+    if not sys.stdin.isatty():
+        print(f"orderflow: {question} Nobody is here to answer: pass AUTO_APPROVE=1", file=sys.stderr)
+        raise typer.Exit(2)
+    typer.confirm(question, abort=True)
+
+
+def _root(cloud: str, environment: str, local_state: bool) -> Root:
+    if cloud not in CLOUDS:
+        raise typer.BadParameter(f"{cloud!r} is none of {', '.join(CLOUDS)}", param_hint="--cloud")
+    if environment not in ENVIRONMENTS:
+        raise typer.BadParameter(f"{environment!r} is none of {', '.join(ENVIRONMENTS)}", param_hint="--env")
+    return Root(Path.cwd(), cloud, environment, local_state=local_state)
