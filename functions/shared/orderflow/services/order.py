@@ -220,7 +220,8 @@ def _refunded(order: Order, _event: PaymentRefunded | PaymentVoided, _context: C
 
 
 def _close_if_answered(order: Order) -> Decision[Order]:
-    return Commit(order.model_copy(update={"closed": order.released and order.refunded}))
+    answered = order.status == "cancelled" and order.released and order.refunded
+    return Commit(order.model_copy(update={"closed": order.closed or answered}))
 
 
 def _move(order: Order, status: Status, now: float, note: str | None = None, **update: str) -> Order:
