@@ -50,12 +50,18 @@ class HandClock:
 
 
 class WatchedStore(MemoryStore):
-    """A memory store that counts its calls and runs ``before`` each, which may raise."""
+    """A memory store that counts its calls and runs ``before`` each and ``after`` each write; both may raise: a call
+    that was never made, and one whose answer was lost."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: Counter[tuple[str, str]] = Counter()
         self.before: Callable[[str, str, str], None] | None = None
+        self.after: Callable[[str, str, str], None] | None = None
+
+    def writes(self) -> int:
+        """How many writes there were."""
+        return sum(number for (method, _), number in self.calls.items() if method == "put")
 
     def _called(self, method: str, collection: str, key: str) -> None:
         self.calls[method, collection] += 1
@@ -68,11 +74,16 @@ class WatchedStore(MemoryStore):
 
     def insert(self, collection: str, key: str, document: Document) -> Stored:
         self._called("put", collection, key)
-        return super().insert(collection, key, document)
+        return self._written(super().insert(collection, key, document), collection, key)
 
     def replace(self, collection: str, key: str, document: Document, previous: Stored) -> Stored:
         self._called("put", collection, key)
-        return super().replace(collection, key, document, previous)
+        return self._written(super().replace(collection, key, document, previous), collection, key)
+
+    def _written(self, stored: Stored, collection: str, key: str) -> Stored:
+        if self.after is not None:
+            self.after("put", collection, key)
+        return stored
 
     def query(self, collection: str, index: str, partition: str, **options: Any) -> Page:
         self._called("query", collection, index)
