@@ -76,14 +76,14 @@ variable "labels" {
 }
 
 variable "log_retention_days" {
-  description = "For how many days logs are kept: a number that all three clouds take."
+  description = "Days that logs are kept: a number that all three clouds take."
   type        = number
-  default     = 90
+  default     = 30
   nullable    = false
 
   validation {
-    condition     = contains([30, 60, 90, 120, 180, 365, 545], var.log_retention_days)
-    error_message = "log_retention_days must be 30, 60, 90, 120, 180, 365 or 545."
+    condition     = contains([30, 60, 90, 120, 180, 365], var.log_retention_days)
+    error_message = "log_retention_days must be 30, 60, 90, 120, 180 or 365."
   }
 }
 
@@ -185,7 +185,7 @@ variable "topology_file" {
   validation {
     condition = alltrue([
       for trigger in ["http", "object", "sink"] :
-      length([for service in values(jsondecode(file(var.topology_file)).services) : service if service.trigger == trigger]) == 1
+      length([for service in values(try(jsondecode(file(var.topology_file)).services, {})) : service if service.trigger == trigger]) == 1
     ])
     error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
   }

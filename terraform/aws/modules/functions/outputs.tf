@@ -7,7 +7,19 @@ output "arns" {
   depends_on = [aws_lambda_function.this]
 }
 
+output "grants" {
+  description = "What the role of a service may do, by purpose: actions and resources."
+  value = {
+    for service, grants in local.grants : service => { for purpose, grant in grants : purpose => grant if length(grant.resources) > 0 }
+  }
+}
+
 output "names" {
   description = "Name of the function by service."
   value       = { for service, function in aws_lambda_function.this : service => function.function_name }
+}
+
+output "role_names" {
+  description = "Role of the function by service (name)."
+  value       = { for service, role in aws_iam_role.this : service => role.name }
 }

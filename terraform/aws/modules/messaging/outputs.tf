@@ -9,6 +9,11 @@ output "dead_letter_queue_urls" {
   value       = { for service, queue in aws_sqs_queue.dead_letter : service => queue.url }
 }
 
+output "filter_policies" {
+  description = "What the subscription of a service lets through, as SNS has it; null hears everything."
+  value       = { for service, subscription in aws_sns_topic_subscription.this : service => subscription.filter_policy }
+}
+
 output "queue_arns" {
   description = "ARN of the queue by service, to be had once its source may send to it."
   value       = local.queue_arns
