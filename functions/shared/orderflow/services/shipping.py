@@ -70,7 +70,8 @@ def decide(shipment: Shipment | None, event: Any, _context: Context) -> Decision
     if isinstance(event, OrderCancelled):
         return _cancel(shipment)
     noted = _noting(shipment, event)
-    if shipment.status == "labelling" or (noted.paid and noted.reserved and noted.confirmed):
+    complete = noted.status == "waiting" and noted.paid and noted.reserved and noted.confirmed
+    if complete or noted.status == "labelling":
         # Nothing is committed before the address is known: from labelling on the carrier may have been asked.
         return Intend(shipment, Look(((CUSTOMERS, safe_key(shipment.customer_id)),)))
     return Commit(noted)
