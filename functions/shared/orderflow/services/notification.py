@@ -50,6 +50,12 @@ _TEMPLATES: dict[type[Event], tuple[str, tuple[Channel, ...]]] = {
     OrderCancelled: ("cancelled", ("email", "push")),
 }
 _HIGH_VALUE = ("confirmation", "cancelled")
+_MINOR_DIGITS = (
+    dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX"), 0)
+    | dict.fromkeys(("UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0)
+    | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+)
+"""Digits after the point, of the currencies that do not have two (ISO 4217)."""
 
 
 def key(event: Event, _time: str) -> str:
@@ -90,8 +96,14 @@ def _values(event: Any) -> dict[str, str]:
             values[name] = getattr(event, name)
     amount = getattr(event, "total", getattr(event, "amount", None))
     if amount is not None:
-        values["amount"] = f"{amount / 100:.2f} {event.currency}"
+        values["amount"] = _money(amount, event.currency)
     return values
+
+
+def _money(amount: int, currency: str) -> str:
+    digits = _MINOR_DIGITS.get(currency, 2)
+    whole, part = divmod(amount, 10**digits)
+    return f"{whole}.{part:0{digits}} {currency}" if digits else f"{whole} {currency}"
 
 
 SERVICE = Service(
