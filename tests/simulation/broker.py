@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from orderflow.envelope import Envelope
 from orderflow.ports import DeadLetter
-from orderflow.processing import Outcome, Retry
+from orderflow.processing import Done, Outcome, Retry
 from orderflow.service import Limits
 from simulation.profiles import Profile
 from simulation.weather import Weather
@@ -22,7 +22,8 @@ COUNT = "redelivered"
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One message in one service's queue. ``settled`` once it is acknowledged, dead-lettered or replaced by a copy."""
+    """One message in one service's queue. ``settled`` once it is acknowledged, dead-lettered or replaced by a copy;
+    ``turn`` numbers its receives: a receipt of an earlier one is stale."""
 
     service: str
     body: bytes
@@ -32,6 +33,11 @@ class Message:
     event_id: str
     receives: int = 0
     settled: bool = False
+    turn: int = 0
+
+
+Receipt = tuple[Message, int]
+"""A message as it was handed over, and the turn in which it was."""
 
 
 class Broker:
@@ -109,11 +115,50 @@ class Broker:
         message = Message(service, body, attributes, f"m{self._messages}", subject, event_id, receives)
         if delay is None:
             delay = self._travel()
-        self._world.after(delay, self.make_ready, message)
+        self._world.after(delay, self._make_ready, message, 0)
 
-    def make_ready(self, message: Message) -> None:
-        """Let a message be received (again), unless it was settled meanwhile."""
-        if message.settled:
+    def take(self, service: str, most: int) -> list[Receipt]:
+        """Hand over some messages, in any order."""
+        ready, random = self.ready[service], self._world.random
+        taken: list[Receipt] = []
+        while ready and len(taken) < most:
+            message = ready.pop(random.randrange(len(ready)))
+            if not message.settled:
+                message.receives += 1
+                message.turn += 1
+                taken.append((message, message.turn))
+                if self._world.chance(self.weather.redelivered):
+                    soon = random.random() * 20 * self.weather.step_s
+                    self._world.after(soon, self._make_ready, message, message.turn)
+        return taken
+
+    def abandon(self, receipt: Receipt) -> None:
+        """The process died: the message comes back when its lease has ended."""
+        message, turn = receipt
+        self._world.after(self._limits[message.service].lock_s, self._make_ready, message, turn)
+
+    def settle(self, receipt: Receipt, outcome: Outcome) -> None:
+        """Do what the handler's outcome asks for, as this broker does it."""
+        message, turn = receipt
+        lost = self._world.chance(self.weather.ack_lost)
+        if self._profile.giving_back == "copy" and isinstance(outcome, Retry):
+            self._copy(message, outcome.after)
+            outcome = Done()
+        if lost:
+            self.abandon(receipt)
+        elif not isinstance(outcome, Retry):
+            # A stale receipt may be good for an acknowledgement or not.
+            message.settled = message.settled or turn == message.turn or self._world.random.random() < 0.5
+        elif self._profile.giving_back == "delay":
+            self._world.after(math.ceil(outcome.after), self._make_ready, message, turn)
+        else:
+            bound = min(self._profile.backoff_to, self._profile.backoff_from * 2.0 ** min(message.receives - 1, 10))
+            seconds = self._world.random.uniform(self._profile.backoff_from, bound)
+            self._world.after(seconds, self._make_ready, message, turn)
+
+    def _make_ready(self, message: Message, turn: int) -> None:
+        """Let a message be received (again), unless it was settled or received meanwhile."""
+        if message.settled or message.turn != turn or message in self.ready[message.service]:
             return
         if message.receives >= self._limits[message.service].broker_max_deliveries:
             message.settled = True
@@ -121,47 +166,8 @@ class Broker:
                 DeadLetter(message.service, message.body, message.attributes, "broker", "", message.receives, "", "")
             )
             return
-        if message not in self.ready[message.service]:
-            self.ready[message.service].append(message)
-            self.receive(message.service)
-
-    def take(self, service: str, most: int) -> list[Message]:
-        """Hand over some messages, in any order."""
-        ready, random = self.ready[service], self._world.random
-        taken: list[Message] = []
-        while ready and len(taken) < most:
-            message = ready.pop(random.randrange(len(ready)))
-            if not message.settled:
-                message.receives += 1
-                taken.append(message)
-                if self._world.chance(self.weather.redelivered):
-                    self._world.after(random.uniform(0, 20 * self.weather.step_s), self.make_ready, message)
-        return taken
-
-    def abandon(self, message: Message) -> None:
-        """The process died: the message comes back when its lease has ended."""
-        self._world.after(self._limits[message.service].lock_s, self.make_ready, message)
-
-    def settle(self, message: Message, outcome: Outcome) -> None:
-        """Do what the handler's outcome asks for, as this broker does it."""
-        if self._world.chance(self.weather.ack_lost):
-            self.abandon(message)
-            if self._profile.giving_back == "copy" and isinstance(outcome, Retry):
-                self._copy(message, outcome.after)
-        elif not isinstance(outcome, Retry):
-            message.settled = True
-        elif self._profile.giving_back == "delay":
-            self._world.after(math.ceil(outcome.after), self.make_ready, message)
-        elif self._profile.giving_back == "copy":
-            self._copy(message, outcome.after)
-            message.settled = True
-        else:
-            bound = min(self._profile.backoff_to, self._profile.backoff_from * 2.0 ** min(message.receives - 1, 10))
-            self._world.after(
-                self._world.random.uniform(self._profile.backoff_from, max(bound, self._profile.backoff_from)),
-                self.make_ready,
-                message,
-            )
+        self.ready[message.service].append(message)
+        self.receive(message.service)
 
     def _copy(self, message: Message, delay: float) -> None:
         # The count is carried so that the shell's backoff grows; the broker starts its own anew.

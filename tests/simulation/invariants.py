@@ -172,6 +172,8 @@ def _unstated(letter: DeadLetter, fleet: Fleet) -> str | None:
     match letter.reason:
         case "malformed" if not letter.event_id:
             return None
+        case "attempts-exhausted" if letter.detail.startswith("the customer's address is gone"):
+            return None
         case "attempts-exhausted":
             failed = fleet.failures[letter.service, letter.event_id]
             return f"only {failed} failures" if failed < letter.attempts else None

@@ -133,6 +133,7 @@ class Run:
         world.run(BEGIN + storm)
         world.note("weather", "clears up")
         self.fleet.calm_down(Weather(step_s=self.weather.step_s))
+        self.workload.settle_in()
         found = [] if world.violations else self._come_to_rest()
         for message, subject in found:
             world.violate(message, subject)
@@ -188,7 +189,7 @@ class Run:
         for service, letters in self.broker.letters.items():
             for letter in list(letters):
                 act = deadletters.discard if self.world.random.random() < 0.3 else deadletters.redrive
-                if not letter.event_id:
+                if letter.reason == "malformed":
                     act = deadletters.discard
                 declared = RECEIPTS if service == FILES else find(service)
                 subject = letter.attributes.get("order_id", "")

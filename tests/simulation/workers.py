@@ -17,7 +17,7 @@ from orderflow.service import Limits
 from orderflow.services import find
 from orderflow.settings import Settings
 from orderflow.steps import Ask, Get, Pause, PublishAll, Put, Query, Step, Steps
-from simulation.broker import Broker, Message
+from simulation.broker import Broker, Message, Receipt
 from simulation.profiles import Profile
 from simulation.weather import Weather
 from simulation.world import SkewedClock, Violation, World
@@ -108,11 +108,11 @@ class Invocation:
             if late:
                 self._do_late(step)
         else:
-            self._died()
+            self._die_with_others()
 
     def _perform(self, places: Sequence[int], step: Step) -> None:
         if not self._process.alive:
-            self._died()
+            self._die_with_others()
             return
         world = self._world
         world.steps += 1
@@ -200,6 +200,11 @@ class Invocation:
         self._process.alive = False
         self._died()
 
+    def _die_with_others(self) -> None:
+        """Another invocation took the process with it."""
+        self._fleet.count_death(self._service, self._tags)
+        self._died()
+
     def _subjects(self, places: Sequence[int]) -> tuple[str, ...]:
         return tuple(self._tags[place][0] for place in places)
 
@@ -266,25 +271,25 @@ class Fleet:
             if sum(each.running for each in self._processes.get(service, ()) if each.alive) >= self._most[service]:
                 return
             most = self.world.random.randint(1, self._limits[service].batch_size) if self._profile.batched else 1
-            messages = self._broker.take(service, most)
-            if messages:
-                self._consume(service, messages)
+            receipts = self._broker.take(service, most)
+            if receipts:
+                self._consume(service, receipts)
 
-    def _consume(self, service: str, messages: list[Message]) -> None:
+    def _consume(self, service: str, receipts: list[Receipt]) -> None:
         process = self.process(service)
-        handlers = [self._handler(process, service, message) for message in messages]
+        handlers = [self._handler(process, service, message) for message, _ in receipts]
 
         def ended(results: list[Any]) -> None:
-            for message, result in zip(messages, results, strict=True):
-                self._settle(process, message, result)
+            for receipt, result in zip(receipts, results, strict=True):
+                self._settle(process, receipt, result)
             self._receive(service)
 
         def died() -> None:
-            for message in messages:
-                self._broker.abandon(message)
+            for receipt in receipts:
+                self._broker.abandon(receipt)
             self._receive(service)
 
-        tags = [(message.subject, message.event_id) for message in messages]
+        tags = [(message.subject, message.event_id) for message, _ in receipts]
         Invocation(self, process, service, handlers, tags, self._limits[service].timeout_s, ended, died)
 
     def _handler(self, process: Process, service: str, message: Message) -> Steps[Any]:
@@ -293,7 +298,8 @@ class Fleet:
         delivery = Delivery(message.body, message.attributes, message.transport_id, self._broker.receives(message))
         return process.shell.deliver(find(service), delivery)
 
-    def _settle(self, process: Process, message: Message, result: Any) -> None:
+    def _settle(self, process: Process, receipt: Receipt, result: Any) -> None:
+        message, _ = receipt
         outcome: Outcome
         if isinstance(result, Done | Retry):
             outcome = result
@@ -307,7 +313,7 @@ class Fleet:
         self.world.note(process.name, f"settle {message.transport_id} {message.event_id[:8]}", told, (message.subject,))
         if isinstance(outcome, Done):
             self.acknowledged[message.service, message.event_id] = outcome.note
-        self._broker.settle(message, outcome)
+        self._broker.settle(receipt, outcome)
 
     # What the report and the invariants need to know.
 

@@ -210,6 +210,12 @@ class Workload:
             document = {"schema": 1, "rev": stored.document["rev"] + 1, "state": self._person()}
             self._store.replace("customers", customer, document, stored)
 
+    def settle_in(self) -> None:
+        """Everybody has an address again: what waits for one can go on."""
+        for customer in self.customers:
+            if self._store.get("customers", customer) is None:
+                self._store.insert("customers", customer, {"schema": 1, "rev": 1, "state": self._person()})
+
     # Suppliers
 
     def _drop(self, number: int) -> None:
