@@ -2,7 +2,7 @@ locals {
   name     = "${var.prefix}-${var.environment}"
   topology = jsondecode(file(var.topology_file))
 
-  labels = merge(var.labels, { app = var.prefix, environment = var.environment, managed-by = "terraform" })
+  labels = merge(var.labels, { application = var.prefix, environment = var.environment, managed-by = "terraform" })
 
   # What uses this waits until the APIs are enabled.
   project = {
@@ -19,15 +19,19 @@ locals {
   sinks     = { for name, service in local.services : name => service if service.trigger == "sink" }
   watching  = { for name, service in local.services : name => service if service.trigger == "object" }
 
+  archive_bucket   = module.objects.buckets[one(values(local.sinks)).bucket]
+  drop_bucket      = module.objects.buckets[one(values(local.watching)).bucket]
+  external_systems = toset(flatten([for service in values(local.functions) : service.uses]))
+
   # What orderflow_gcp.wiring reads, in a function as on an operator's machine.
-  environment_variables = merge(
-    { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value },
+  environment_variables = tomap(merge(
+    var.settings,
     {
       GOOGLE_CLOUD_PROJECT         = local.project.id
-      ORDERFLOW_ARCHIVE_BUCKET     = module.objects.buckets["archive"]
-      ORDERFLOW_DROP_BUCKET        = module.objects.buckets["drop"]
+      ORDERFLOW_ARCHIVE_BUCKET     = local.archive_bucket
+      ORDERFLOW_DROP_BUCKET        = local.drop_bucket
       ORDERFLOW_FIRESTORE_DATABASE = module.store.database.name
       ORDERFLOW_PREFIX             = local.name
     },
-  )
+  ))
 }

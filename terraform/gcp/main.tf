@@ -76,7 +76,7 @@ module "functions" {
   oidc                  = var.oidc
   package_file          = var.package_file
   project               = local.project
-  quarantine            = { bucket = module.objects.buckets["archive"], prefix = "quarantine/" }
+  quarantine            = { bucket = local.archive_bucket, prefix = "quarantine/" }
   region                = var.region
   secrets               = var.secrets
   services              = local.functions
@@ -136,4 +136,5 @@ module "ci" {
   granted_roles     = module.functions.project_roles
   name              = local.name
   project           = local.project.id
+  source_bucket     = module.functions.source_bucket
 }

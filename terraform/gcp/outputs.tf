@@ -5,7 +5,7 @@ output "api_url" {
 
 output "archive_bucket" {
   description = "Name of the bucket that every event is written to."
-  value       = module.objects.buckets["archive"]
+  value       = local.archive_bucket
 }
 
 output "ci_identity" {
@@ -25,7 +25,7 @@ output "dead_letter_queues" {
 
 output "drop_bucket" {
   description = "Name of the bucket that stock and catalogue files are dropped into."
-  value       = module.objects.buckets["drop"]
+  value       = local.drop_bucket
 }
 
 output "environment" {

@@ -1,5 +1,5 @@
 variable "account_id" {
-  description = "Id of the cloud account that everything is made in: here the Google Cloud project id."
+  description = "Account to deploy to: an AWS account id, an Azure subscription id or a Google Cloud project id."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "account_id" {
 }
 
 variable "alarm_email" {
-  description = "Address that alarms and budget warnings are sent to."
+  description = "Mailbox that alarms and budget alerts are sent to."
   type        = string
   nullable    = false
 
@@ -21,26 +21,25 @@ variable "alarm_email" {
 }
 
 variable "budget_monthly" {
-  description = "Spending per month that warns at 50, 90 and 100 per cent, in the account's currency. It stops nothing."
+  description = "Monthly spending, in the account's currency, at 50, 80 and 100 % of which alarm_email is told. It stops nothing."
   type        = number
-  default     = 50
   nullable    = false
 
   validation {
-    condition     = var.budget_monthly > 0 && floor(var.budget_monthly) == var.budget_monthly
-    error_message = "budget_monthly must be a whole number above 0."
+    condition     = var.budget_monthly >= 1 && floor(var.budget_monthly) == var.budget_monthly
+    error_message = "budget_monthly must be a whole number of at least 1."
   }
 }
 
 variable "deletion_protection" {
-  description = "Whether what holds data (documents, archive) refuses to be destroyed."
+  description = "Whether stores and buckets refuse to be deleted. Without it a destroy takes the data with it."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "environment" {
-  description = "Which of the environments this is; part of every name."
+  description = "Which of the deployments this is: dev, staging or prod."
   type        = string
   nullable    = false
 
@@ -51,18 +50,18 @@ variable "environment" {
 }
 
 variable "github_repository" {
-  description = "Repository whose workflows may plan and apply, as owner/name; null makes no identity for them."
+  description = "GitHub repository whose workflows may plan and apply, as owner/name; null for none."
   type        = string
   default     = null
 
   validation {
     condition     = var.github_repository == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "github_repository must have the form owner/name, or be null."
+    error_message = "github_repository must be owner/name, or null."
   }
 }
 
 variable "labels" {
-  description = "Further labels (AWS and Azure: tags) on everything that takes them."
+  description = "Further labels (tags) of every resource, beside application, environment and managed-by."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -72,24 +71,24 @@ variable "labels" {
       for name, value in var.labels :
       can(regex("^[a-z][a-z0-9_-]{0,62}$", name)) && can(regex("^[a-z0-9_-]{0,63}$", value))
     ])
-    error_message = "labels must be of lower-case letters, digits, hyphens and underscores, at most 63 characters, names beginning with a letter: all three clouds take these."
+    error_message = "labels must have keys and values of at most 63 lower-case letters, digits, - and _ (Google Cloud's rule, the narrowest), keys beginning with a letter."
   }
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept, in days."
+  description = "For how many days logs are kept: a number that all three clouds take."
   type        = number
   default     = 30
   nullable    = false
 
   validation {
     condition     = contains([30, 60, 90, 120, 180, 365], var.log_retention_days)
-    error_message = "log_retention_days must be 30, 60, 90, 120, 180 or 365: all three clouds take these."
+    error_message = "log_retention_days must be 30, 60, 90, 120, 180 or 365."
   }
 }
 
 variable "oidc" {
-  description = "Who signs the API's bearer tokens: issuer (the iss claim), audience (the aud claim) and the URL of its keys."
+  description = "Issuer of the API's bearer tokens: the iss and aud claims to demand, and where the issuer publishes its keys."
   type = object({
     issuer   = string
     audience = string
@@ -108,31 +107,31 @@ variable "oidc" {
 }
 
 variable "package_file" {
-  description = "Zip of the functions, made by `make package`; a path from the folder that Terraform runs in."
+  description = "The functions' zip, made by `make package` before Terraform runs."
   type        = string
   default     = "../../dist/gcp.zip"
   nullable    = false
 
   validation {
     condition     = fileexists(var.package_file)
-    error_message = "package_file does not exist: make it with `make package CLOUD=gcp`."
+    error_message = "package_file does not exist: run `make package` first."
   }
 }
 
 variable "prefix" {
-  description = "First part of every name."
+  description = "Begins the name of every resource; with the environment it tells deployments apart."
   type        = string
   default     = "orderflow"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,8}$", var.prefix))
-    error_message = "prefix must be 2 to 9 lower-case letters and digits, beginning with a letter: then every name fits on all three clouds."
+    error_message = "prefix must be 2 to 9 lower-case letters and digits, the first a letter: names of service accounts (30 characters) and storage accounts (24) leave no more."
   }
 }
 
 variable "region" {
-  description = "Region that everything regional is made in."
+  description = "Where everything is: an AWS region, an Azure location or a Google Cloud region."
   type        = string
   nullable    = false
 
@@ -143,40 +142,50 @@ variable "region" {
 }
 
 variable "secrets" {
-  description = "Names of secrets. Each is made empty and readable by the services that use the external system of that name; its value is put in by hand and never in the state."
+  description = "Names of the external systems (`uses` in the topology) that need a secret. Made empty: the value is put in by hand and is never in the state."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in var.secrets : can(regex("^[a-z][a-z0-9-]{0,39}$", name))])
-    error_message = "secrets must be of lower-case letters, digits and hyphens, beginning with a letter, at most 40 characters."
+    condition     = alltrue([for name in var.secrets : can(regex("^[a-z][a-z0-9-]{0,30}$", name))])
+    error_message = "secrets must be short lower-case names."
+  }
+
+  validation {
+    condition     = length(setsubtract(var.secrets, local.external_systems)) == 0
+    error_message = "secrets must name external systems that a service uses: ${join(", ", setsubtract(var.secrets, local.external_systems))} is used by none."
   }
 }
 
 variable "settings" {
-  description = "Further settings of the functions by their name in functions/shared/orderflow/settings.py, such as high_from."
+  description = "Further settings of the functions (orderflow.settings), by the name of their environment variable."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for name in keys(var.settings) :
-      can(regex("^[a-z][a-z_]*$", name)) && !contains(["issuer", "audience", "jwks_url"], name)
-    ])
-    error_message = "settings must be named as in settings.py, in lower case and without ORDERFLOW_; issuer, audience and jwks_url come from oidc."
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^ORDERFLOW_[A-Z][A-Z_]*$", name))])
+    error_message = "settings must be named ORDERFLOW_<NAME>."
   }
 }
 
 variable "topology_file" {
-  description = "The declaration of services, collections and buckets; a path from the folder that Terraform runs in."
+  description = "The declaration of services, subscriptions, filters, limits and documents, written by orderflow.topology."
   type        = string
   default     = "../../topology.json"
   nullable    = false
 
   validation {
     condition     = can(jsondecode(file(var.topology_file)).services)
-    error_message = "topology_file must be a topology.json: make it with `make format`."
+    error_message = "topology_file must be a topology in JSON."
+  }
+
+  validation {
+    condition = try(alltrue([
+      for trigger in ["http", "object", "sink"] :
+      length([for service in values(jsondecode(file(var.topology_file)).services) : service if service.trigger == trigger]) == 1
+    ]), false)
+    error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
   }
 }

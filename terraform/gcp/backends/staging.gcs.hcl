@@ -1,3 +1,4 @@
-# The bucket that terraform/bootstrap/gcp made.
+# terraform init -backend-config=backends/staging.gcs.hcl
+# The bucket is made by terraform/bootstrap/gcp: <prefix>-state-<project id>.
 bucket = "orderflow-state-your-project"
-prefix = "orderflow/staging"
+prefix = "gcp/staging"

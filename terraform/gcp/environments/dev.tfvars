@@ -1,6 +1,15 @@
-environment = "dev"
-region      = "europe-west1"
-
+# The project is not in a file: export TF_VAR_account_id="$(gcloud config get project)"
+# Yours to change: alarm_email, github_repository, oidc, region.
+alarm_email         = "alarms@example.com"
 budget_monthly      = 25
 deletion_protection = false
+environment         = "dev"
+github_repository   = null
 log_retention_days  = 30
+region              = "europe-west1"
+
+oidc = {
+  issuer   = "https://id.example.com/"
+  audience = "orderflow-dev"
+  jwks_url = "https://id.example.com/.well-known/jwks.json"
+}

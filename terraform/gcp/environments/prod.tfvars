@@ -1,6 +1,15 @@
-environment = "prod"
-region      = "europe-west1"
-
+# The project is not in a file: export TF_VAR_account_id="$(gcloud config get project)"
+# Yours to change: alarm_email, github_repository, oidc, region.
+alarm_email         = "alarms@example.com"
 budget_monthly      = 500
 deletion_protection = true
+environment         = "prod"
+github_repository   = null
 log_retention_days  = 365
+region              = "europe-west1"
+
+oidc = {
+  issuer   = "https://id.example.com/"
+  audience = "orderflow-prod"
+  jwks_url = "https://id.example.com/.well-known/jwks.json"
+}

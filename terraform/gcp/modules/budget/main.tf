@@ -14,7 +14,7 @@ resource "google_billing_budget" "this" {
   }
 
   dynamic "threshold_rules" {
-    for_each = [0.5, 0.9, 1.0]
+    for_each = [0.5, 0.8, 1.0]
 
     content {
       threshold_percent = threshold_rules.value

@@ -1,50 +1,65 @@
-# GitHub Actions proves who it is with a token of GitHub's; no key is made. Two accounts: any workflow of the repository may
-# plan, only a job in the approved environment may apply
+# GitHub Actions proves who it is with a token of GitHub's; no key is made. Two accounts: a pull request may plan, only a job
+# in the approved environment may apply
 # (docs.github.com/actions/concepts/security/openid-connect, cloud.google.com/iam/docs/workload-identity-federation-with-deployment-pipelines).
 
 locals {
   repositories = toset(var.github_repository == null ? [] : [var.github_repository])
 
-  # The state bucket is beside the deployment: terraform/bootstrap/gcp grants these accounts access to it.
-  plan_roles = [
-    "roles/browser",
-    "roles/cloudfunctions.viewer",
-    "roles/cloudscheduler.viewer",
-    "roles/datastore.viewer",
-    "roles/iam.securityReviewer",
-    "roles/iam.workloadIdentityPoolViewer",
-    "roles/logging.viewer",
-    "roles/monitoring.viewer",
-    "roles/pubsub.viewer",
-    "roles/run.viewer",
-    "roles/secretmanager.viewer",
-    "roles/serviceusage.serviceUsageConsumer",
-    "roles/storage.bucketViewer",
-    "roles/storage.objectViewer",
-  ]
-  apply_roles = [
-    "roles/artifactregistry.admin",
-    "roles/browser",
-    "roles/cloudfunctions.admin",
-    "roles/cloudscheduler.admin",
-    "roles/datastore.owner",
-    "roles/iam.serviceAccountAdmin",
-    "roles/iam.serviceAccountUser",
-    "roles/iam.workloadIdentityPoolAdmin",
-    "roles/logging.configWriter",
-    "roles/monitoring.editor",
-    "roles/pubsub.admin",
-    "roles/run.admin",
-    "roles/secretmanager.admin",
-    "roles/serviceusage.serviceUsageAdmin",
-    "roles/storage.admin",
-  ]
+  # None of these can be changed by an apply of GitHub's: roles and identities of its own are a person's to give.
+  # The state bucket is beside the deployment: terraform/bootstrap/gcp lets these accounts in.
+  roles = {
+    apply = [
+      "roles/artifactregistry.admin",
+      "roles/browser",
+      "roles/cloudfunctions.admin",
+      "roles/cloudscheduler.admin",
+      "roles/datastore.owner",
+      "roles/iam.roleViewer",
+      "roles/iam.serviceAccountAdmin",
+      "roles/iam.serviceAccountUser",
+      "roles/iam.workloadIdentityPoolViewer",
+      "roles/logging.configWriter",
+      "roles/monitoring.editor",
+      "roles/pubsub.admin",
+      "roles/run.admin",
+      "roles/secretmanager.admin",
+      "roles/serviceusage.serviceUsageAdmin",
+      "roles/storage.admin",
+    ]
+    # What it takes to see resources, and no data of customers.
+    plan = [
+      "roles/artifactregistry.reader",
+      "roles/browser",
+      "roles/cloudfunctions.viewer",
+      "roles/cloudscheduler.viewer",
+      "roles/iam.roleViewer",
+      "roles/iam.securityReviewer",
+      "roles/iam.serviceAccountViewer",
+      "roles/iam.workloadIdentityPoolViewer",
+      "roles/logging.viewer",
+      "roles/monitoring.viewer",
+      "roles/pubsub.viewer",
+      "roles/run.viewer",
+      "roles/secretmanager.viewer",
+      "roles/serviceusage.serviceUsageConsumer",
+      "roles/storage.bucketViewer",
+    ]
+  }
 
-  accounts = { for pair in setproduct(local.repositories, ["apply", "plan"]) : pair[1] => pair[0] }
+  subjects = {
+    apply = "repo:${coalesce(var.github_repository, "none")}:environment:${var.environment}"
+    plan  = "repo:${coalesce(var.github_repository, "none")}:pull_request"
+  }
+
+  accounts = { for pair in setproduct(local.repositories, keys(local.roles)) : pair[1] => pair[0] }
+  emails = {
+    for kind, account in google_service_account.this :
+    kind => "${account.account_id}@${var.project}.iam.gserviceaccount.com"
+  }
   grants = merge([
-    for kind, roles in { apply = local.apply_roles, plan = local.plan_roles } : {
-      for role in roles : "${kind} ${trimprefix(role, "roles/")}" => { kind = kind, role = role }
-    } if contains(keys(local.accounts), kind)
+    for kind in keys(local.accounts) : {
+      for role in local.roles[kind] : "${kind} ${trimprefix(role, "roles/")}" => { kind = kind, role = role }
+    }
   ]...)
 }
 
@@ -65,11 +80,10 @@ resource "google_iam_workload_identity_pool_provider" "github" {
   display_name                       = "GitHub Actions"
 
   attribute_mapping = {
-    "google.subject"       = "assertion.sub"
-    "attribute.repository" = "assertion.repository"
+    "google.subject" = "assertion.sub"
   }
   # Without a condition every repository on GitHub could ask.
-  attribute_condition = "assertion.repository == \"${each.key}\""
+  attribute_condition = "assertion.sub == \"${local.subjects["plan"]}\" || assertion.sub == \"${local.subjects["apply"]}\""
 
   oidc {
     issuer_uri = "https://token.actions.githubusercontent.com"
@@ -84,20 +98,12 @@ resource "google_service_account" "this" {
   display_name = "GitHub Actions: ${each.key} of ${var.name}"
 }
 
-resource "google_service_account_iam_member" "plan" {
-  for_each = local.repositories
+resource "google_service_account_iam_member" "this" {
+  for_each = local.accounts
 
-  service_account_id = google_service_account.this["plan"].name
+  service_account_id = google_service_account.this[each.key].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github[each.key].name}/attribute.repository/${each.key}"
-}
-
-resource "google_service_account_iam_member" "apply" {
-  for_each = local.repositories
-
-  service_account_id = google_service_account.this["apply"].name
-  role               = "roles/iam.workloadIdentityUser"
-  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github[each.key].name}/subject/repo:${each.key}:environment:${var.environment}"
+  member             = "principal://iam.googleapis.com/${google_iam_workload_identity_pool.github[each.value].name}/subject/${local.subjects[each.key]}"
 }
 
 resource "google_project_iam_member" "this" {
@@ -105,7 +111,43 @@ resource "google_project_iam_member" "this" {
 
   project = var.project
   role    = each.value.role
-  member  = google_service_account.this[each.value.kind].member
+  member  = "serviceAccount:${local.emails[each.value.kind]}"
+}
+
+# Firestore's viewers see the documents; its database and indexes alone are seen by no predefined role
+# (cloud.google.com/firestore/docs/security/iam).
+resource "google_project_iam_custom_role" "plan" {
+  for_each = local.repositories
+
+  project = var.project
+  role_id = "${replace(var.name, "-", "_")}_plan"
+  title   = "Reads the Firestore database's definition, for ${var.name}"
+  permissions = [
+    "datastore.databases.getMetadata",
+    "datastore.indexes.get",
+    "datastore.indexes.list",
+  ]
+}
+
+resource "google_project_iam_member" "plan_store" {
+  for_each = local.repositories
+
+  project = var.project
+  role    = google_project_iam_custom_role.plan[each.key].name
+  member  = "serviceAccount:${local.emails["plan"]}"
+}
+
+resource "google_project_iam_member" "plan_package" {
+  for_each = local.repositories
+
+  project = var.project
+  role    = "roles/storage.objectViewer"
+  member  = "serviceAccount:${local.emails["plan"]}"
+
+  condition {
+    title      = "package only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${var.source_bucket}/\")"
+  }
 }
 
 # Whoever may grant any role has them all: an apply may give only those that the deployment itself gives
@@ -115,7 +157,7 @@ resource "google_project_iam_member" "grants" {
 
   project = var.project
   role    = "roles/resourcemanager.projectIamAdmin"
-  member  = google_service_account.this["apply"].member
+  member  = "serviceAccount:${local.emails["apply"]}"
 
   condition {
     title = "roles of the deployment"

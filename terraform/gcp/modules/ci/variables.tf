@@ -27,3 +27,9 @@ variable "project" {
   type        = string
   nullable    = false
 }
+
+variable "source_bucket" {
+  description = "Name of the bucket that holds the functions' package."
+  type        = string
+  nullable    = false
+}

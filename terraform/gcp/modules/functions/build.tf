@@ -70,19 +70,19 @@ resource "google_artifact_registry_repository_iam_member" "build" {
   location   = var.region
   repository = google_artifact_registry_repository.this.name
   role       = "roles/artifactregistry.writer"
-  member     = google_service_account.build.member
+  member     = "serviceAccount:${local.emails.build}"
 }
 
 resource "google_project_iam_member" "build_logs" {
   project = var.project.id
   role    = "roles/logging.logWriter"
-  member  = google_service_account.build.member
+  member  = "serviceAccount:${local.emails.build}"
 }
 
 resource "google_project_iam_member" "build_sources" {
   project = var.project.id
   role    = "roles/storage.objectViewer"
-  member  = google_service_account.build.member
+  member  = "serviceAccount:${local.emails.build}"
 
   # Cloud Functions copies the package to a bucket of its own before the build, which may not exist yet.
   condition {

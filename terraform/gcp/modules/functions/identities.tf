@@ -9,6 +9,14 @@ locals {
       [for name in keys(local.called) : "${var.name}-${name}-caller"],
     ) : id => length(id) <= 30 ? id : "${trimsuffix(substr(id, 0, 23), "-")}-${substr(sha256(id), 0, 6)}"
   }
+
+  # Addresses are made from ids, which are known before anything is made: a plan can then be read and tested as a whole.
+  domain = "${var.project.id}.iam.gserviceaccount.com"
+  emails = {
+    build   = "${google_service_account.build.account_id}@${local.domain}"
+    caller  = { for name, account in google_service_account.caller : name => "${account.account_id}@${local.domain}" }
+    runtime = { for name, account in google_service_account.runtime : name => "${account.account_id}@${local.domain}" }
+  }
 }
 
 resource "google_service_account" "runtime" {
@@ -36,7 +44,7 @@ resource "google_cloud_run_v2_service_iam_member" "caller" {
   location = var.region
   name     = google_cloudfunctions2_function.this[each.key].name
   role     = "roles/run.invoker"
-  member   = google_service_account.caller[each.key].member
+  member   = "serviceAccount:${local.emails.caller[each.key]}"
 
   lifecycle {
     replace_triggered_by = [google_cloudfunctions2_function.this[each.key].id]

@@ -16,7 +16,7 @@ locals {
       service.trigger == "queue" ? { ORDERFLOW_SERVICE = name } : {},
       service.trigger == "http" ? { for key, value in var.oidc : "ORDERFLOW_${upper(key)}" => value } : {
         ORDERFLOW_PUSH_AUDIENCE        = local.audiences[name]
-        ORDERFLOW_PUSH_SERVICE_ACCOUNT = google_service_account.caller[name].email
+        ORDERFLOW_PUSH_SERVICE_ACCOUNT = local.emails.caller[name]
       },
     )
   }
@@ -52,7 +52,7 @@ resource "google_cloudfunctions2_function" "this" {
     available_memory      = "${each.value.limits.memory_mb}Mi"
     environment_variables = local.environments[each.key]
     ingress_settings      = each.value.trigger == "http" ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
-    service_account_email = google_service_account.runtime[each.key].email
+    service_account_email = local.emails.runtime[each.key]
     timeout_seconds       = each.value.limits.timeout_s
 
     # One request an instance: then the greatest number of instances is the greatest concurrency, exactly.

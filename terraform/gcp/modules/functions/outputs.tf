@@ -3,6 +3,16 @@ output "functions" {
   value       = { for name, function in google_cloudfunctions2_function.this : name => function.name }
 }
 
+output "identities" {
+  description = "Addresses of the service accounts, by service: the one it runs as, and the one that calls it (null where customers do)."
+  value = {
+    for name in keys(var.services) : name => {
+      caller  = lookup(local.emails.caller, name, null)
+      runtime = local.emails.runtime[name]
+    }
+  }
+}
+
 output "project_roles" {
   description = "Roles that are granted on the whole project."
   value = toset([
@@ -18,7 +28,7 @@ output "push" {
   value = {
     for name in keys(local.called) : name => {
       audience = local.audiences[name]
-      email    = google_service_account.caller[name].email
+      email    = local.emails.caller[name]
       endpoint = google_cloudfunctions2_function.this[name].service_config[0].uri
     }
   }
@@ -27,6 +37,11 @@ output "push" {
 output "secrets" {
   description = "Ids of the secrets that wait for a value, by name."
   value       = { for name, secret in google_secret_manager_secret.this : name => secret.id }
+}
+
+output "source_bucket" {
+  description = "Name of the bucket that holds the package."
+  value       = google_storage_bucket.source.name
 }
 
 output "urls" {

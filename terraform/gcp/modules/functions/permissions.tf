@@ -10,7 +10,7 @@ resource "google_project_iam_member" "store" {
 
   project = var.project.id
   role    = each.value
-  member  = google_service_account.runtime[each.key].member
+  member  = "serviceAccount:${local.emails.runtime[each.key]}"
 
   condition {
     title      = "database of ${var.name}"
@@ -24,7 +24,7 @@ resource "google_pubsub_topic_iam_member" "emits" {
   project = var.project.id
   topic   = var.topic
   role    = "roles/pubsub.publisher"
-  member  = google_service_account.runtime[each.key].member
+  member  = "serviceAccount:${local.emails.runtime[each.key]}"
 }
 
 # The shell dead-letters what it gives up, with the reason.
@@ -34,7 +34,7 @@ resource "google_pubsub_topic_iam_member" "dead_letter" {
   project = var.project.id
   topic   = each.value
   role    = "roles/pubsub.publisher"
-  member  = google_service_account.runtime[each.key].member
+  member  = "serviceAccount:${local.emails.runtime[each.key]}"
 }
 
 resource "google_storage_bucket_iam_member" "dropped" {
@@ -42,7 +42,7 @@ resource "google_storage_bucket_iam_member" "dropped" {
 
   bucket = var.buckets[each.value.bucket]
   role   = "roles/storage.objectViewer"
-  member = google_service_account.runtime[each.key].member
+  member = "serviceAccount:${local.emails.runtime[each.key]}"
 }
 
 # A file that is loaded twice writes its quarantine over: that takes the permission to delete, which creators lack
@@ -52,7 +52,7 @@ resource "google_storage_bucket_iam_member" "quarantine" {
 
   bucket = var.quarantine.bucket
   role   = "roles/storage.objectUser"
-  member = google_service_account.runtime[each.key].member
+  member = "serviceAccount:${local.emails.runtime[each.key]}"
 
   condition {
     title      = "quarantine only"

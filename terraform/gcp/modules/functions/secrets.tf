@@ -21,13 +21,6 @@ resource "google_secret_manager_secret" "this" {
       }
     }
   }
-
-  lifecycle {
-    precondition {
-      condition     = contains(flatten([for service in values(var.services) : service.uses]), each.key)
-      error_message = "Secret ${each.key} is read by nobody: no service of the topology uses an external system of that name."
-    }
-  }
 }
 
 resource "google_secret_manager_secret_iam_member" "reader" {
@@ -36,5 +29,5 @@ resource "google_secret_manager_secret_iam_member" "reader" {
   project   = var.project.id
   secret_id = google_secret_manager_secret.this[each.value.secret].secret_id
   role      = "roles/secretmanager.secretAccessor"
-  member    = google_service_account.runtime[each.value.service].member
+  member    = "serviceAccount:${local.emails.runtime[each.value.service]}"
 }

@@ -12,7 +12,7 @@ resource "google_pubsub_subscription" "dead_letter" {
 
   project = var.project.id
   name    = "${var.name}-${each.key}-dlq"
-  topic   = google_pubsub_topic.dead_letter[each.key].id
+  topic   = "${local.topics}/${google_pubsub_topic.dead_letter[each.key].name}"
   labels  = { service = each.key }
 
   ack_deadline_seconds       = 60

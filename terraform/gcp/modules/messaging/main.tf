@@ -4,7 +4,9 @@
 # without a dead-letter policy (github.com/hashicorp/terraform-provider-google/issues/25069).
 
 locals {
-  agent = "serviceAccount:service-${var.project.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  # Ids are made from names, which are known before anything is made: a plan can then be read and tested as a whole.
+  topics = "projects/${var.project.id}/topics"
+  agent  = "serviceAccount:service-${var.project.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 
   # The same text as pubsub_filter of functions/shared/orderflow/topology.py makes, with the attributes sorted.
   filters = {
@@ -21,14 +23,14 @@ locals {
       for name, service in var.services : name => {
         filter  = local.filters[name]
         service = name
-        topic   = service.trigger == "queue" ? google_pubsub_topic.events.id : google_pubsub_topic.object[name].id
+        topic   = service.trigger == "queue" ? google_pubsub_topic.events.name : google_pubsub_topic.object[name].name
       }
     },
     {
       for name in keys(var.services) : "${name}-redrive" => {
         filter  = ""
         service = name
-        topic   = google_pubsub_topic.redrive[name].id
+        topic   = google_pubsub_topic.redrive[name].name
       }
     },
   )
@@ -64,7 +66,7 @@ resource "google_pubsub_subscription" "feed" {
 
   project = var.project.id
   name    = "${var.name}-${each.key}"
-  topic   = each.value.topic
+  topic   = "${local.topics}/${each.value.topic}"
   filter  = each.value.filter
   labels  = { service = each.value.service }
 
@@ -86,7 +88,7 @@ resource "google_pubsub_subscription" "feed" {
   }
 
   dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead_letter[each.value.service].id
+    dead_letter_topic     = "${local.topics}/${google_pubsub_topic.dead_letter[each.value.service].name}"
     max_delivery_attempts = var.services[each.value.service].limits.broker_max_deliveries
   }
 

@@ -1,11 +1,16 @@
 output "dead_letter_queues" {
   description = "Ids of the dead-letter subscriptions, by service."
-  value       = { for name, subscription in google_pubsub_subscription.dead_letter : name => subscription.id }
+  value       = { for name, subscription in google_pubsub_subscription.dead_letter : name => "projects/${var.project.id}/subscriptions/${subscription.name}" }
 }
 
 output "dead_letter_topics" {
   description = "Names of the dead-letter topics, by service."
   value       = { for name, topic in google_pubsub_topic.dead_letter : name => topic.name }
+}
+
+output "filters" {
+  description = "The services' filters in Pub/Sub's language, by service; empty hears everything."
+  value       = { for name in keys(var.services) : name => google_pubsub_subscription.feed[name].filter }
 }
 
 output "object_topics" {
@@ -15,7 +20,7 @@ output "object_topics" {
 
 output "queues" {
   description = "Ids of the services' subscriptions, by service."
-  value       = { for name in keys(var.services) : name => google_pubsub_subscription.feed[name].id }
+  value       = { for name in keys(var.services) : name => "projects/${var.project.id}/subscriptions/${google_pubsub_subscription.feed[name].name}" }
 }
 
 output "redrive_topics" {
@@ -26,7 +31,7 @@ output "redrive_topics" {
 output "topic" {
   description = "Id and name of the topic that every event goes to."
   value = {
-    id   = google_pubsub_topic.events.id
+    id   = "${local.topics}/${google_pubsub_topic.events.name}"
     name = google_pubsub_topic.events.name
   }
 }

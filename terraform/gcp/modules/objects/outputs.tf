@@ -5,5 +5,5 @@ output "buckets" {
 
 output "sinks" {
   description = "Ids of the subscriptions that write to a bucket, by service."
-  value       = { for name, subscription in google_pubsub_subscription.sink : name => subscription.id }
+  value       = { for name, subscription in google_pubsub_subscription.sink : name => "projects/${var.project.id}/subscriptions/${subscription.name}" }
 }

@@ -6,6 +6,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 locals {
+  # Alarms of every service: more than one answer in a hundred an error, one in twenty slower than this.
   error_ratio = 0.01
   p95_ms      = 5000
 
@@ -20,7 +21,7 @@ locals {
   # Answers of 5xx are what went wrong: a message that is given back on purpose gets 429 (orderflow_gcp/entrypoints.py).
   errors = {
     for service, run in local.run : "${service}-errors" => {
-      about       = "More than ${local.error_ratio * 100} per cent of the requests of ${service} failed within five minutes. Look at the function's log for lines of level ERROR."
+      about       = "More than one in a hundred requests of ${service} failed within five minutes. Look at the function's log for lines of level ERROR."
       aligner     = "ALIGN_DELTA"
       denominator = "${run} AND metric.type = \"run.googleapis.com/request_count\""
       filter      = "${run} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""

@@ -11,6 +11,11 @@ output "channel" {
   value       = google_monitoring_notification_channel.email.id
 }
 
+output "dashboard_json" {
+  description = "What the dashboard shows."
+  value       = google_monitoring_dashboard.this.dashboard_json
+}
+
 output "dashboard_url" {
   description = "Address of the dashboard."
   value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${basename(google_monitoring_dashboard.this.id)}?project=${var.project}"

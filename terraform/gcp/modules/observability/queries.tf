@@ -8,8 +8,8 @@ locals {
   http     = { for service, name in var.functions : service => name if var.services[service].trigger == "http" }
   consumer = { for service, name in var.functions : service => name if var.services[service].trigger == "queue" }
 
-  # Each kind of event happens once in an order's story and reaches each of its hearers once; so this is the most
-  # that an order takes when nothing is done again (a notification for each channel stays below it).
+  # In an order's story each kind of event is published at most once and reaches each of its hearers at most once. No story
+  # has all kinds (an order is shipped or cancelled), which leaves room for its notifications, one a channel.
   deliveries_most = sum([for service in values(var.services) : length(service.hears)])
   publishes_most  = length(distinct(flatten([for service in values(var.services) : service.emits])))
 

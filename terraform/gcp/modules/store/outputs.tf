@@ -1,7 +1,7 @@
 output "database" {
   description = "Id and name of the database."
   value = {
-    id   = google_firestore_database.this.id
+    id   = "projects/${var.project}/databases/${google_firestore_database.this.name}"
     name = google_firestore_database.this.name
   }
 }
@@ -9,6 +9,6 @@ output "database" {
 output "stores" {
   description = "Ids of the collections, by collection."
   value = {
-    for name in keys(var.collections) : name => "${google_firestore_database.this.id}/documents/${var.name}-${name}"
+    for name in keys(var.collections) : name => "projects/${var.project}/databases/${google_firestore_database.this.name}/documents/${var.name}-${name}"
   }
 }
