@@ -9,9 +9,9 @@ Layout
 
 Delivery semantics
     The version is the document's update time in full precision, and `replace` and `delete` carry it as a precondition.
-    No transaction is used: their locks make writers of one document wait for each other. The SDK repeats a commit that
-    got no answer by itself; that is switched off for writes, because a repeated commit meets its own first try and
-    would be taken for a lost compare-and-set.
+    No transaction is used: their locks make writers of one document wait for each other. The SDK would repeat what got
+    no answer: reads for five minutes, longer than any function has, and commits, where the second try meets the first
+    one's work and is taken for a lost compare-and-set. Both are switched off: the message comes again by itself.
 
 Limits
     1 MiB per document, about one sustained write a second per document, 500 writes a second to documents whose indexed
@@ -38,6 +38,7 @@ from orderflow.ports import Conflict, Document, Page, Stored
 from orderflow_gcp.errors import unavailable
 
 if TYPE_CHECKING:
+    from google.api_core.retry import Retry
     from google.cloud import firestore
 
 _TIMEOUT_SECONDS = 10.0
@@ -54,12 +55,14 @@ class FirestoreStore:
 
     def get(self, collection: str, key: str) -> Stored | None:
         with unavailable("firestore get"):
-            snapshot = self._reference(collection, key).get(timeout=_TIMEOUT_SECONDS)
+            snapshot = self._reference(collection, key).get(retry=_no_retry(), timeout=_TIMEOUT_SECONDS)
         return _stored(snapshot) if snapshot.exists else None
 
     def insert(self, collection: str, key: str, document: Document) -> Stored:
         with _conflicts(f"insert {collection} {key}"):
-            written = self._reference(collection, key).create(_fields(document), retry=None, timeout=_TIMEOUT_SECONDS)
+            written = self._reference(collection, key).create(
+                _fields(document), retry=_no_retry(), timeout=_TIMEOUT_SECONDS
+            )
         return Stored(document, _version(written.update_time))
 
     def replace(self, collection: str, key: str, document: Document, previous: Stored) -> Stored:
@@ -68,14 +71,14 @@ class FirestoreStore:
         fields = dict.fromkeys(_fields(previous.document), DELETE_FIELD) | _fields(document)
         with _conflicts(f"replace {collection} {key}"):
             written = self._reference(collection, key).update(
-                fields, option=self._unchanged(previous), retry=None, timeout=_TIMEOUT_SECONDS
+                fields, option=self._unchanged(previous), retry=_no_retry(), timeout=_TIMEOUT_SECONDS
             )
         return Stored(document, _version(written.update_time))
 
     def delete(self, collection: str, key: str, previous: Stored) -> None:
         with _conflicts(f"delete {collection} {key}"):
             self._reference(collection, key).delete(
-                option=self._unchanged(previous), retry=None, timeout=_TIMEOUT_SECONDS
+                option=self._unchanged(previous), retry=_no_retry(), timeout=_TIMEOUT_SECONDS
             )
 
     def query(
@@ -101,7 +104,7 @@ class FirestoreStore:
             value, last = json.loads(cursor)
             query = query.start_after({sort: value, "__name__": self._reference(collection, last)})
         with unavailable("firestore query"):
-            found = query.limit(limit + 1).get(timeout=_TIMEOUT_SECONDS)
+            found = query.limit(limit + 1).get(retry=_no_retry(), timeout=_TIMEOUT_SECONDS)
         items = [(_key(snapshot.id), snapshot) for snapshot in found[:limit]]
         more = json.dumps([items[-1][1].get(sort), items[-1][0]]) if len(found) > limit else None
         return Page(tuple((key, _stored(snapshot)) for key, snapshot in items), more)
@@ -146,6 +149,12 @@ def _stored(snapshot: firestore.DocumentSnapshot[Any]) -> Stored:
 
 def _version(update_time: Any) -> str:
     return str(update_time.rfc3339())
+
+
+def _no_retry() -> Retry:
+    from google.api_core.retry import Retry
+
+    return Retry(predicate=lambda error: False)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.parser import BytesParser
 from typing import Any
 from urllib.parse import quote
 
@@ -182,11 +181,12 @@ def _name(request: Request) -> str:
 
 def _multipart(content_type: str, body: bytes) -> tuple[Resource, bytes]:
     """The two parts of a multipart/related upload: the metadata, and the data with their type."""
-    whole: Any = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-    metadata, data = whole.get_payload()
-    resource: Resource = json.loads(metadata.get_payload(decode=True))
-    resource.setdefault("contentType", data.get_content_type())
-    return resource, data.get_payload(decode=True)
+    boundary = content_type.rpartition("boundary=")[2].strip('"').encode()
+    _, metadata, data, _ = (b"\r\n" + body).split(b"\r\n--" + boundary)
+    head, _, content = data.partition(b"\r\n\r\n")
+    resource: Resource = json.loads(metadata.partition(b"\r\n\r\n")[2])
+    resource.setdefault("contentType", head.decode().partition(":")[2].strip())
+    return resource, content
 
 
 def _error(status: int, message: str) -> Response:

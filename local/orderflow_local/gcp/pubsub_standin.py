@@ -112,7 +112,7 @@ class PubSubStandIn:
         self._topic(subscription.topic)
         attempts = subscription.dead_letter_policy.max_delivery_attempts
         if subscription.HasField("dead_letter_policy") and not 5 <= attempts <= 100:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "max_delivery_attempts is 5 to 100")
+            raise Refused(grpc.StatusCode.OUT_OF_RANGE, "max_delivery_attempts is 5 to 100")
         subscription.ack_deadline_seconds = subscription.ack_deadline_seconds or 10
         try:
             made = _Subscription(subscription, parse(subscription.filter))
