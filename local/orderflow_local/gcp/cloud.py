@@ -41,12 +41,13 @@ class GcpCloud:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._topology = topology.build()
-        self._urls = {
+        self.folder = setup.workdir
+        self.urls = {
             service: f"http://127.0.0.1:{free_port()}"
             for service, declared in self._topology["services"].items()
             if declared["trigger"] in _FUNCTION_TRIGGERS
         }
-        self.api_url = self._urls["api"]
+        self.api_url = self.urls["api"]
         self._processes: list[Process] = []
         self._environment: dict[str, str] = {}
         self._relay_port = free_port()
@@ -71,10 +72,10 @@ class GcpCloud:
         return dict(self._environment)
 
     def hosts(self) -> list[Host]:
-        return [Host(name, pid) for name, pid in function_hosts.pids(self._setup.workdir).items()]
+        return [Host(name, pid) for name, pid in function_hosts.pids(self.folder).items()]
 
     def kill_host(self, name: str) -> None:
-        os.killpg(function_hosts.pids(self._setup.workdir)[name], signal.SIGKILL)
+        os.killpg(function_hosts.pids(self.folder)[name], signal.SIGKILL)
 
     def depths(self) -> dict[str, Depth]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._relay_port}/depths", timeout=5) as answer:
@@ -94,8 +95,8 @@ class GcpCloud:
         ]
         functions = self._run("functions", self._functions_command(), revive=True)
         brokers[0].wait_for_port(_port(pubsub))
-        routes = self._setup.workdir / "routes.json"
-        made = provision(pubsub, self._topology, project=PROJECT, prefix=PREFIX, email=PUSH_ACCOUNT, urls=self._urls)
+        routes = self.folder / "routes.json"
+        made = provision(pubsub, self._topology, project=PROJECT, prefix=PREFIX, email=PUSH_ACCOUNT, urls=self.urls)
         write_routes(routes, made)
         report(f"Pub/Sub is up and provisioned ({kind})")
         relay = self._run("push-relay", self._relay_command(routes, pubsub), revive=True)
@@ -103,13 +104,13 @@ class GcpCloud:
         report(f"Firestore is up ({kind})")
         brokers[2].wait_for_port(_port(storage))
         relay.wait_for_port(self._relay_port)
-        for url in self._urls.values():
+        for url in self.urls.values():
             functions.wait_for_port(_port(url))
-        report(f"{len(self._urls)} functions are up")
+        report(f"{len(self.urls)} functions are up")
         self._scheduler = self._schedule()
 
     def _run(self, name: str, command: list[str], *, revive: bool = False) -> Process:
-        process = Process(name, command, self._setup.workdir / f"{name}.log", env=_LOOPBACK, revive=revive)
+        process = Process(name, command, self.folder / f"{name}.log", env=_LOOPBACK, revive=revive)
         self._processes.append(process)
         return process
 
@@ -119,12 +120,12 @@ class GcpCloud:
             function_hosts.Function(
                 target=service,
                 port=_port(url),
-                log=str(self._setup.workdir / f"function-{service}.log"),
+                log=str(self.folder / f"function-{service}.log"),
                 env={**shared, "ORDERFLOW_PUSH_AUDIENCE": url},
             )
-            for service, url in self._urls.items()
+            for service, url in self.urls.items()
         ]
-        return function_hosts.command(functions, MAIN, self._setup.workdir)
+        return function_hosts.command(functions, MAIN, self.folder)
 
     def _push_settings(self) -> dict[str, str]:
         return {
@@ -141,7 +142,7 @@ class GcpCloud:
     def _schedule(self) -> Scheduler:
         declared = self._topology["services"]["sweeper"]["every_s"]
         every_s = float(self._setup.settings.get("ORDERFLOW_SWEEP_EVERY_S", declared))
-        url = self._urls["sweeper"]
+        url = self.urls["sweeper"]
         return Scheduler(url, issuer=self._setup.push_issuer, email=PUSH_ACCOUNT, every_s=every_s)
 
 
