@@ -58,6 +58,7 @@ module "objects" {
 module "functions" {
   source = "./modules/functions"
 
+  archive_bucket                         = local.archive_bucket
   account_id                             = var.account_id
   application_insights_connection_string = module.observability.application_insights_connection_string
   application_insights_id                = module.observability.application_insights_id
@@ -103,8 +104,13 @@ module "schedule" {
 module "observability" {
   source = "./modules/observability"
 
-  alarm_email        = var.alarm_email
-  audited            = { bus = module.messaging.namespace_id, topic = module.messaging.topic_id, vault = module.functions.vault_id }
+  alarm_email = var.alarm_email
+  audited = {
+    bus   = { id = module.messaging.namespace_id, logs = ["OperationalLogs"] }
+    topic = { id = module.messaging.topic_id, logs = ["DeliveryFailures", "PublishFailures"] }
+    vault = { id = module.functions.vault_id, logs = ["AuditEvent"] }
+  }
+
   doors              = [for name in local.doors : module.functions.names[name]]
   functions          = module.functions.names
   hears              = { for name, service in local.services : name => service.hears if can(service.hears) }

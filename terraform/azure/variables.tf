@@ -180,7 +180,7 @@ variable "topology_file" {
   validation {
     condition = alltrue([
       for trigger in ["http", "object", "sink"] :
-      length([for service in values(jsondecode(file(var.topology_file)).services) : service if service.trigger == trigger]) == 1
+      length([for service in try(values(jsondecode(file(var.topology_file)).services), []) : service if service.trigger == trigger]) == 1
     ])
     error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
   }

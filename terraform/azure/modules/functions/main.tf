@@ -4,6 +4,11 @@ locals {
   # learn.microsoft.com/azure/azure-functions/flex-consumption-plan#instance-memory
   instance_sizes = [512, 2048, 4096]
 
+  timeouts = {
+    for service, function in var.functions :
+    service => formatdate("hh:mm:ss", timeadd("2000-01-01T00:00:00Z", "${function.limits.timeout_s}s"))
+  }
+
   names = { for service in keys(var.functions) : service => "${var.name}-${service}-${var.suffix}" }
 }
 
@@ -61,7 +66,7 @@ resource "azurerm_function_app_flex_consumption" "this" {
       AzureWebJobsStorage__credential  = "managedidentity"
 
       AzureFunctionsJobHost__extensions__serviceBus__maxMessageBatchSize = tostring(each.value.limits.batch_size)
-      AzureFunctionsJobHost__functionTimeout                             = formatdate("hh:mm:ss", timeadd("2000-01-01T00:00:00Z", "${each.value.limits.timeout_s}s"))
+      AzureFunctionsJobHost__functionTimeout                             = local.timeouts[each.key]
       AzureWebJobsDisableHomepage                                        = "true"
 
       # Neither FUNCTIONS_WORKER_RUNTIME nor FUNCTIONS_EXTENSION_VERSION nor WEBSITE_RUN_FROM_PACKAGE: Flex Consumption
@@ -95,14 +100,13 @@ resource "azurerm_function_app_flex_consumption" "this" {
 
   tags = merge(var.tags, { service = each.key })
 
-  lifecycle {
-    # The name is a host name; its first 32 characters, without the suffix, tell hosts apart
-    # (learn.microsoft.com/azure/azure-functions/storage-considerations#host-id-considerations).
-    precondition {
-      condition     = length("${var.name}-${each.key}") <= 37
-      error_message = "${var.name}-${each.key} is longer than 37 characters: function apps and queues could not be named after it."
-    }
-  }
-
   depends_on = [azurerm_role_assignment.this]
+}
+
+# learn.microsoft.com/azure/azure-functions/flex-consumption-plan#regional-subscription-memory-quotas
+check "regional_quota" {
+  assert {
+    condition     = sum([for app in values(azurerm_function_app_flex_consumption.this) : app.maximum_instance_count * app.instance_memory_in_mb]) <= 512000
+    error_message = "All functions at their most need more than the 512,000 MB that a subscription has in a region unless it asks for more: they would stop scaling."
+  }
 }

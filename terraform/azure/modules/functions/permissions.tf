@@ -64,8 +64,18 @@ locals {
           scope = var.table_ids[collection]
         }
       },
-      # Files are read and, where they are bad, put aside in the same container; the archive is written.
-      function.bucket != null ? {
+      # Dropped files are read, and what is bad in them is put aside in the archive; the sink writes its own bucket.
+      function.trigger == "object" ? {
+        "${service}/objects" = {
+          role  = "Storage Blob Data Reader"
+          scope = var.container_ids[function.bucket]
+        }
+        "${service}/quarantine" = {
+          role  = "Storage Blob Data Contributor"
+          scope = var.container_ids[var.archive_bucket]
+        }
+      } : {},
+      function.trigger == "sink" ? {
         "${service}/objects" = {
           role  = "Storage Blob Data Contributor"
           scope = var.container_ids[function.bucket]

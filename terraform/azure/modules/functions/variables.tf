@@ -16,6 +16,12 @@ variable "application_insights_id" {
   nullable    = false
 }
 
+variable "archive_bucket" {
+  description = "Bucket that rows and files which cannot be loaded are put aside in."
+  type        = string
+  nullable    = false
+}
+
 variable "compact_name" {
   description = "Prefix and environment without a hyphen, for names that take letters and digits only."
   type        = string

@@ -56,8 +56,8 @@ variable "queues" {
   }
 
   validation {
-    condition     = alltrue([for service in keys(var.queues) : can(regex("^[a-z][a-z0-9-]{0,19}$", service))])
-    error_message = "A service's name must be at most 20 lower-case letters, digits and hyphens."
+    condition     = alltrue([for service in keys(var.queues) : can(regex("^[a-z][a-z0-9-]{2,19}$", service))])
+    error_message = "A service's name must be 3 to 20 lower-case letters, digits and hyphens."
   }
 }
 

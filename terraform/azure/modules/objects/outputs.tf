@@ -3,6 +3,11 @@ output "account_id" {
   value       = azurerm_storage_account.this.id
 }
 
+output "account_name" {
+  description = "Name of the storage account."
+  value       = azurerm_storage_account.this.name
+}
+
 output "blob_endpoint" {
   description = "Address of the account's blobs."
   value       = azurerm_storage_account.this.primary_blob_endpoint
@@ -30,4 +35,9 @@ output "dead_letters" {
     container_id   = azurerm_storage_container.this[local.dead_letters].id
     container_name = azurerm_storage_container.this[local.dead_letters].name
   }
+}
+
+output "watched" {
+  description = "What the subject of an event begins with that tells a service of a new object, by service."
+  value       = { for service, subscription in azurerm_eventgrid_system_topic_event_subscription.this : service => subscription.subject_filter[0].subject_begins_with }
 }

@@ -13,12 +13,12 @@ locals {
   function_alarms = {
     errors = {
       by          = ["AppRoleName"]
-      description = "More than 1 % of a function's executions failed."
+      description = "More than 1 % of a function's executions failed. A request that is turned down is no failure."
       measure     = "failed_percent"
       query       = <<-KQL
         AppRequests
         | where AppRoleName in (${local._apps})
-        | summarize failed = sumif(ItemCount, Success == false and toint(ResultCode) !between (400 .. 499)), total = sum(ItemCount) by AppRoleName
+        | summarize failed = sumif(ItemCount, Success == false and ResultCode !startswith "4"), total = sum(ItemCount) by AppRoleName
         | project AppRoleName, failed_percent = 100.0 * failed / total
       KQL
       severity    = 1
@@ -44,12 +44,12 @@ locals {
       measure     = "share"
       query       = <<-KQL
         let orders = toscalar(AppRequests | where AppRoleName in (${join(", ", [for app in sort(var.doors) : "\"${app}\""])}) and ResultCode == "202" | summarize sum(ItemCount));
-        let executions = AppRequests | where AppRoleName in (${local._apps}) | summarize total = sum(ItemCount) | extend Figure = "executions", most = ${local.executions_per_order};
-        let deliveries = AzureMetrics | where MetricName == "OutgoingMessages" | summarize total = toint(sum(Total)) | extend Figure = "deliveries", most = ${local.deliveries_per_order};
-        let publications = AzureMetrics | where MetricName == "PublishSuccessCount" | summarize total = toint(sum(Total)) | extend Figure = "publications", most = ${local.publications_per_order};
+        let executions = AppRequests | where AppRoleName in (${local._apps}) | summarize total = todouble(sum(ItemCount)) | extend Figure = "executions", most = ${local.executions_per_order};
+        let deliveries = AzureMetrics | where MetricName == "OutgoingMessages" | summarize total = todouble(sum(Total)) | extend Figure = "deliveries", most = ${local.deliveries_per_order};
+        let publications = AzureMetrics | where MetricName == "PublishSuccessCount" | summarize total = todouble(sum(Total)) | extend Figure = "publications", most = ${local.publications_per_order};
         union executions, deliveries, publications
         | where orders > 0
-        | project Figure, share = todouble(total) / orders / most
+        | project Figure, share = total / orders / most
       KQL
       severity    = 2
       threshold   = 1

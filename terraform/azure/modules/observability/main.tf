@@ -29,10 +29,14 @@ resource "azurerm_monitor_diagnostic_setting" "this" {
 
   name                       = "workspace"
   log_analytics_workspace_id = azurerm_log_analytics_workspace.this.id
-  target_resource_id         = each.value
+  target_resource_id         = each.value.id
 
-  enabled_log {
-    category_group = "allLogs"
+  dynamic "enabled_log" {
+    for_each = each.value.logs
+
+    content {
+      category = enabled_log.value
+    }
   }
 
   enabled_metric {

@@ -3,12 +3,12 @@ output "action_group_id" {
   value       = azurerm_monitor_action_group.this.id
 }
 
-output "alarm_ids" {
-  description = "Ids of the alarms, by what they are about."
+output "alarms" {
+  description = "Names of the alarms, by what they are about."
   value = merge(
-    { for about, alarm in azurerm_monitor_metric_alert.queue : about => alarm.id },
-    { for about, alarm in azurerm_monitor_metric_alert.throttle : "${about}-throttles" => alarm.id },
-    { for about, alarm in azurerm_monitor_scheduled_query_rules_alert_v2.functions : about => alarm.id },
+    { for about, alarm in azurerm_monitor_metric_alert.queue : about => alarm.name },
+    { for about, alarm in azurerm_monitor_metric_alert.throttle : "${about}-throttles" => alarm.name },
+    { for about, alarm in azurerm_monitor_scheduled_query_rules_alert_v2.functions : about => alarm.name },
   )
 }
 
@@ -21,6 +21,16 @@ output "application_insights_connection_string" {
 output "application_insights_id" {
   description = "Id of what functions report to."
   value       = azurerm_application_insights.this.id
+}
+
+output "dashboard_items" {
+  description = "Names of the workbook's charts; those of a queue begin with its service."
+  value       = [for item in concat(local._function_charts, local._queue_rows) : item.name]
+}
+
+output "queries" {
+  description = "Queries of the alarms about functions, by what they are about."
+  value       = { for about, alarm in azurerm_monitor_scheduled_query_rules_alert_v2.functions : about => alarm.criteria[0].query }
 }
 
 output "workbook_id" {

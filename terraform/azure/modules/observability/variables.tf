@@ -5,9 +5,12 @@ variable "alarm_email" {
 }
 
 variable "audited" {
-  description = "Ids of resources whose logs and metrics are kept in the workspace, by a name for each."
-  type        = map(string)
-  nullable    = false
+  description = "Resources whose metrics and logs, of the categories given, are kept in the workspace, by a name for each."
+  type = map(object({
+    id   = string
+    logs = set(string)
+  }))
+  nullable = false
 }
 
 variable "doors" {

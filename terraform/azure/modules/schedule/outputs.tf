@@ -1,4 +1,4 @@
-output "alarm_ids" {
-  description = "Ids of the alarms for timers that stopped, by service."
-  value       = { for service, alarm in azurerm_monitor_scheduled_query_rules_alert_v2.missed : service => alarm.id }
+output "alarms" {
+  description = "Names of the alarms for timers that stopped, by service."
+  value       = { for service, alarm in azurerm_monitor_scheduled_query_rules_alert_v2.missed : service => alarm.name }
 }
