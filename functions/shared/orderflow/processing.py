@@ -210,7 +210,7 @@ class Shell:
 
     def _finish(self, service: Service[S], key: str, record: Record[S], cause: Cause, event: Event) -> Steps[None]:
         """What follows an absorbed event, the first time and at every redelivery: publish, then the afterwork."""
-        yield from self.publish(record.absorbed[cause.id][1])
+        yield from self.publish(record.emitted_for(cause.id))
         if service.after is not None and record.state is not None:
             changes = service.after(record.state, event)
             if changes is not None:

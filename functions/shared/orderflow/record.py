@@ -40,10 +40,11 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Record(Generic[S]):
-    """A document, decoded. ``stored`` is what the next write replaces, None for a document that is not there yet."""
+    """A document, decoded. ``stored`` is what the next write replaces, None for a document that is not there yet.
+    Emitted envelopes stay JSON objects until somebody publishes them: most events only add to them."""
 
     state: S | None = None
-    absorbed: dict[str, tuple[str, tuple[Envelope, ...]]] = field(default_factory=dict)
+    absorbed: dict[str, tuple[str, tuple[Document, ...]]] = field(default_factory=dict)
     pending: dict[str, str] = field(default_factory=dict)
     stored: Stored | None = None
 
@@ -54,13 +55,16 @@ class Record(Generic[S]):
     def absorbing(self, state: S, cause: Cause, emitted: tuple[Envelope, ...]) -> Record[S]:
         """With a new state, the event absorbed and what it emitted kept."""
         pending = {cause_id: digest for cause_id, digest in self.pending.items() if cause_id != cause.id}
-        return replace(
-            self, state=state, absorbed={**self.absorbed, cause.id: (cause.digest, emitted)}, pending=pending
-        )
+        kept = tuple(envelope.to_dict() for envelope in emitted)
+        return replace(self, state=state, absorbed={**self.absorbed, cause.id: (cause.digest, kept)}, pending=pending)
 
     def emitted(self) -> list[Envelope]:
         """Every event that the document ever emitted, oldest first."""
-        return [envelope for _, envelopes in self.absorbed.values() for envelope in envelopes]
+        return [envelope for cause_id in self.absorbed for envelope in self.emitted_for(cause_id)]
+
+    def emitted_for(self, cause_id: str) -> list[Envelope]:
+        """The events that were emitted for one that was absorbed."""
+        return [Envelope.model_validate(envelope) for envelope in self.absorbed[cause_id][1]]
 
     def contradicts(self, cause: Cause) -> bool:
         """Whether an event of this id but of other content was seen before."""
@@ -75,8 +79,7 @@ class Record(Generic[S]):
             "rev": self.stored.document["rev"] + 1 if self.stored else 1,
             "state": self.state.model_dump(mode="json", exclude_none=True),
             "absorbed": [
-                [cause_id, digest, [envelope.to_dict() for envelope in envelopes]]
-                for cause_id, (digest, envelopes) in self.absorbed.items()
+                [cause_id, digest, list(envelopes)] for cause_id, (digest, envelopes) in self.absorbed.items()
             ],
         }
         if self.pending:
@@ -93,10 +96,7 @@ def load(service: Service[S], stored: Stored | None) -> Record[S]:
     document = stored.document
     return Record(
         state=service.state.model_validate(document["state"]),
-        absorbed={
-            cause_id: (digest, tuple(Envelope.model_validate(envelope) for envelope in envelopes))
-            for cause_id, digest, envelopes in document["absorbed"]
-        },
+        absorbed={cause_id: (digest, tuple(envelopes)) for cause_id, digest, envelopes in document["absorbed"]},
         pending=document.get("pending", {}),
         stored=stored,
     )
