@@ -57,6 +57,13 @@ def test_any_body_survives(box: SqsDeadLetters, body: bytes) -> None:
     assert shown.detail == "odd \ufffd\ufffd detail"
 
 
+def test_a_body_is_never_empty_on_the_wire(box: SqsDeadLetters, clients: Clients, resources: Resources) -> None:
+    """SQS refuses an empty body; moto does not."""
+    box.send(letter(body=b""))
+    [message] = clients.sqs.receive_message(QueueUrl=resources.queue_urls["payment"] + "-dlq")["Messages"]
+    assert message["Body"]
+
+
 def test_a_message_has_at_most_ten_attributes(box: SqsDeadLetters, clients: Clients, resources: Resources) -> None:
     """More would be refused by SQS."""
     box.send(letter(body=b"\xff", attributes={f"a{number}": "x" for number in range(10)}))
@@ -106,22 +113,22 @@ def test_resend_hands_the_original_to_its_service_only(
     assert "Messages" not in clients.sqs.receive_message(QueueUrl=resources.queue_urls["analytics"])
 
 
+@pytest.mark.parametrize("body", [b"poison", b"\xff"], ids=["text", "binary"])
 def test_what_sqs_itself_gave_up_is_shown_with_reason_broker(
-    box: SqsDeadLetters, clients: Clients, resources: Resources
+    box: SqsDeadLetters, clients: Clients, resources: Resources, body: bytes
 ) -> None:
     url = resources.queue_urls["analytics"]
-    kind: Any = {"kind": {"DataType": "String", "StringValue": "OrderPlaced"}}
-    clients.sqs.send_message(QueueUrl=url, MessageBody="poison", MessageAttributes=kind)
+    box.resend(letter(service="analytics", body=body))
     for _ in range(3):  # maxReceiveCount is 2: the third call moves it
         clients.sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
     box.send(letter(service="analytics"))
     shown = {found.reason: found for found in box.browse("analytics")}
     assert set(shown) == {"broker", "attempts-exhausted"}
     broker = shown["broker"]
-    assert (broker.body, broker.attributes) == (b"poison", {"kind": "OrderPlaced"})
+    assert (broker.body, broker.attributes) == (body, letter().attributes)
     assert broker.first_at.endswith("Z")
-    box.resend(broker)
-    assert clients.sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "poison"
+    box.remove(broker)
+    assert [found.reason for found in box.browse("analytics")] == ["attempts-exhausted"]
 
 
 def test_a_queue_that_cannot_be_reached_is_unavailable(box: SqsDeadLetters, clients: Clients) -> None:

@@ -142,6 +142,23 @@ def test_query_reads_more_documents_than_one_call_takes(store: DynamoStore) -> N
     assert [key for key, _ in page.items] == [f"o-{number:03d}" for number in range(130)]
 
 
+def test_documents_are_read_consistently(store: DynamoStore, clients: Clients) -> None:
+    """What moto answers is always consistent: it shows in what is asked for only."""
+    asked: list[bool] = []
+
+    def note(params: dict[str, Any], model: Any, **_: object) -> None:
+        if model.name == "GetItem":
+            asked.append(params["ConsistentRead"])
+        if model.name == "BatchGetItem":
+            asked.append(params["RequestItems"]["orderflow-orders"]["ConsistentRead"])
+
+    store.insert("orders", "o-1", order(1))
+    clients.dynamodb.meta.events.register("provide-client-params.dynamodb", note)
+    store.get("orders", "o-1")
+    store.query("orders", "customer", "c-1")
+    assert asked == [True, True]
+
+
 def test_query_shows_documents_as_they_are_now(store: DynamoStore, clients: Clients) -> None:
     """Between the index read and the document read one document changes, one leaves the partition, one is deleted."""
     stored = {number: store.insert("orders", f"o-{number}", order(number)) for number in (1, 2, 3, 4)}
