@@ -51,7 +51,7 @@ class MemoryStore:
     ) -> Page:
         entries = sorted(self._entries(collection, index, partition, through), reverse=descending)
         if cursor is not None:
-            after = tuple(json.loads(cursor))
+            after = _position(cursor)
             entries = [entry for entry in entries if (entry < after if descending else entry > after)]
         items = []
         for _, key in entries[:limit]:
@@ -82,6 +82,13 @@ class MemoryStore:
         text, version = canonical(document).decode(), str(self._writes)
         self._documents[collection, key] = (text, version)
         return Stored(json.loads(text), version)
+
+
+def _position(cursor: str) -> tuple[str, str]:
+    match json.loads(cursor):
+        case [str(sort), str(key)]:
+            return sort, key
+    raise ValueError("no such cursor")
 
 
 @dataclass

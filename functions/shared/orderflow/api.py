@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -43,20 +43,21 @@ LARGEST_TOTAL = 10**12
 
 
 class Problem(Exception):
-    """An error that the caller is told, as RFC 9457 has it."""
+    """An error that the caller is told, as RFC 9457 has it; ``more`` are further members of the document."""
 
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
+        self.headers = headers or {}
         self.more = more
 
 
 class LineRequest(BaseModel):
     """A line that a customer asks for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     sku: Sku
     quantity: Quantity
@@ -65,7 +66,7 @@ class LineRequest(BaseModel):
 class OrderRequest(BaseModel):
     """The body of ``POST /orders``. ``total`` (minor units), where given, must be what the service computes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     lines: Annotated[list[LineRequest], Field(min_length=1)]
     payment_token: Id
@@ -122,12 +123,15 @@ class Api:
         if len(request.body) > self._settings.max_body:
             raise Problem(413, "too-large", f"the body may have {self._settings.max_body} bytes at most")
         parts = [part for part in request.path.split("/") if part]
-        if parts == ["health"]:
-            return 200, {"status": "ok"}, {}
-        if parts == ["openapi.json"]:
-            from orderflow.openapi import document
+        match request.method, parts:
+            case "GET", ["health"]:
+                return 200, {"status": "ok"}, {}
+            case "GET", ["openapi.json"]:
+                from orderflow.openapi import document
 
-            return 200, document(), {}
+                return 200, document(), {}
+            case _, ["health"] | ["openapi.json"]:
+                raise _not_allowed(["GET"])
         handler = self._handler(request.method, parts)
         return (yield from handler(self._customer(request), request, parts))
 
@@ -145,14 +149,14 @@ class Api:
             case _:
                 raise Problem(404, "not-found", "there is nothing here; see /openapi.json")
         if method not in allowed:
-            raise Problem(405, "method-not-allowed", f"allowed: {', '.join(sorted(allowed))}")
+            raise _not_allowed(allowed)
         return allowed[method]
 
     def _customer(self, request: Request) -> str:
         try:
             return self._verifier.subject(request.headers.get("authorization"))
         except Unauthenticated as error:
-            raise Problem(401, "unauthenticated", str(error)) from None
+            raise Problem(401, "unauthenticated", str(error), {"www-authenticate": "Bearer"}) from None
 
     def _place(self, customer: str, request: Request, _parts: list[str]) -> Steps[Reply]:
         wanted = _parse(OrderRequest, request)
@@ -190,7 +194,7 @@ class Api:
         if idempotency_key is None:
             order_id = str(UUID(int=self._shell.random.getrandbits(128), version=4))
         elif 1 <= len(idempotency_key) <= 200:
-            order_id = derived_id("order", customer, idempotency_key)
+            order_id = derived_id("order", safe_key(customer), idempotency_key)
         else:
             raise Problem(400, "bad-idempotency-key", "an Idempotency-Key has 1 to 200 characters")
         return order_id, derived_id(canonical(wanted.model_dump(exclude_none=True)).decode())
@@ -267,14 +271,14 @@ class Api:
     def _list(self, customer: str, request: Request, _parts: list[str]) -> Steps[Reply]:
         try:
             limit = int(request.query.get("limit", PAGE))
+            if not 1 <= limit <= LARGEST_PAGE:
+                raise Problem(400, "bad-page", f"limit is 1 to {LARGEST_PAGE}")
             cursor = _open_cursor(request.query.get("cursor"))
+            page: Page = yield Query(
+                SERVICE.collection, "customer", safe_key(customer), descending=True, limit=limit, cursor=cursor
+            )
         except ValueError:
             raise Problem(400, "bad-page", "limit is a whole number; cursor is what the last page gave") from None
-        if not 1 <= limit <= LARGEST_PAGE:
-            raise Problem(400, "bad-page", f"limit is 1 to {LARGEST_PAGE}")
-        page: Page = yield Query(
-            SERVICE.collection, "customer", safe_key(customer), descending=True, limit=limit, cursor=cursor
-        )
         orders = [Order.model_validate(stored.document["state"]) for _, stored in page.items]
         mine = [_summary(order) for order in orders if order.customer_id == customer]
         return 200, {"orders": mine, "next_cursor": _close_cursor(page.cursor)}, {}
@@ -371,13 +375,18 @@ def _detail(order: Order) -> dict[str, Any]:
     }
 
 
+def _not_allowed(methods: Iterable[str]) -> Problem:
+    allowed = ", ".join(sorted(methods))
+    return Problem(405, "method-not-allowed", f"allowed: {allowed}", {"allow": allowed})
+
+
 def _close_cursor(cursor: str | None) -> str | None:
     return cursor and base64.urlsafe_b64encode(cursor.encode()).decode()
 
 
 def _open_cursor(cursor: str | None) -> str | None:
     try:
-        return cursor and base64.urlsafe_b64decode(cursor.encode()).decode()
+        return cursor and base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         raise ValueError(cursor) from None
 
@@ -391,4 +400,4 @@ def _json(status: int, body: Any, headers: dict[str, str]) -> Response:
 def _problem(problem: Problem) -> Response:
     body = {"type": f"urn:orderflow:problem:{problem.code}", "title": problem.code.replace("-", " ")}
     response = _json(problem.status, {**body, "status": problem.status, "detail": problem.detail, **problem.more}, {})
-    return replace(response, headers={"content-type": "application/problem+json"})
+    return replace(response, headers={"content-type": "application/problem+json", **problem.headers})

@@ -19,7 +19,8 @@ class Unauthenticated(Exception):
 
 class TokenVerifier:
     """Checks tokens of ``settings.issuer`` for ``settings.audience``. Keys are fetched on first use, kept for five
-    minutes, and fetched again when a token names an unknown one, so that the issuer can rotate them."""
+    minutes, and fetched again when a token names an unknown one, so that the issuer can rotate them; that at most every
+    half minute (PyJWT's rule), so that made-up keys do not send us to the issuer each time."""
 
     def __init__(self, settings: Settings) -> None:
         if not (settings.issuer and settings.audience and settings.jwks_url):

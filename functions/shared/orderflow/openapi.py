@@ -29,7 +29,16 @@ def document() -> dict[str, Any]:
             "/customers/me": {
                 "get": _operation("Your contact data", {"200": _ok("Customer")}, {"404": "Nothing is known yet"}),
                 "put": {
-                    **_operation("Save your contact data", {"200": _ok("Customer")}, {"422": "Invalid"}),
+                    **_operation(
+                        "Save your contact data",
+                        {"200": _ok("Customer")},
+                        {
+                            "400": "No JSON",
+                            "409": "They are being changed by another request; try again",
+                            "413": "Too large",
+                            "422": "Invalid",
+                        },
+                    ),
                     "requestBody": _body("Customer"),
                 },
             },
@@ -84,7 +93,12 @@ def _one(summary: str, status: int, schema: str, errors: dict[str, str] | None =
 
 
 def _operation(summary: str, good: dict[str, Any], bad: dict[str, str]) -> dict[str, Any]:
-    bad = {"401": "No valid bearer token", **bad, "503": "Try again in a moment"}
+    bad = {
+        "401": "No valid bearer token",
+        **bad,
+        "500": "It failed; it is safe to send it again",
+        "503": "Try again in a moment",
+    }
     return {
         "summary": summary,
         "responses": {**good, **{status: {"description": text, **_ERROR} for status, text in bad.items()}},

@@ -84,7 +84,7 @@ class Store(Protocol):
 
         ``through`` ends the list after the last sort value that is not greater. The index may lag behind the
         documents by seconds, but every document is shown as it is stored now, and only where its own ``index`` field
-        still has that entry.
+        still has that entry. Raises `ValueError` for a ``cursor`` that is none.
         """
 
 
