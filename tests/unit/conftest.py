@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from unit.issuer import Issuer
 from unit.support import Lab
 
 settings.register_profile(
@@ -17,3 +20,10 @@ settings.load_profile("unit")
 def lab() -> Lab:
     """The workflow in this process, with nothing in it."""
     return Lab.make()
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    """An issuer of tokens."""
+    with Issuer() as running:
+        yield running
