@@ -101,7 +101,6 @@ module "api" {
   log_group_arn    = module.observability.api_log_group_arn
   max_concurrency  = local.doors[local.door].limits.max_concurrency
   oidc             = { issuer = var.oidc.issuer, audience = var.oidc.audience }
-  scope            = local.scope
   timeout_s        = local.doors[local.door].limits.timeout_s
   unguarded_routes = ["GET /health", "GET /openapi.json"]
 }

@@ -76,10 +76,9 @@ resource "aws_apigatewayv2_stage" "this" {
 }
 
 resource "aws_lambda_permission" "this" {
-  statement_id   = "InvokeFromApi"
-  action         = "lambda:InvokeFunction"
-  function_name  = var.function_name
-  principal      = "apigateway.amazonaws.com"
-  source_account = var.scope.account_id
-  source_arn     = "${aws_apigatewayv2_api.this.execution_arn}/*"
+  statement_id  = "InvokeFromApi"
+  action        = "lambda:InvokeFunction"
+  function_name = var.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*"
 }

@@ -37,16 +37,6 @@ variable "oidc" {
   nullable = false
 }
 
-variable "scope" {
-  description = "Where this is: what ARNs are made of."
-  type = object({
-    account_id = string
-    partition  = string
-    region     = string
-  })
-  nullable = false
-}
-
 variable "timeout_s" {
   description = "The function's time-out in seconds."
   type        = number

@@ -1,5 +1,6 @@
 # What the provider calls to read, and to make or change, the resources of this root: by name where names are ours. Data
-# is in neither list: no documents, messages, objects or secret values; nor is the deletion of tables and buckets.
+# is in neither list: no documents, messages, objects or secret values. Nor is what a person does, rarely: deleting tables
+# and buckets, making or changing the alarms' key (a key has no name by which others could be told from it).
 locals {
   arn = {
     for service in ["cloudwatch", "dynamodb", "firehose", "kms", "lambda", "logs", "scheduler", "secretsmanager", "sns", "sqs"] :
@@ -129,10 +130,6 @@ locals {
       actions   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"]
       resources = ["${local.gateway}:/apis", "${local.gateway}:/apis/*", "${local.gateway}:/tags/*"]
     }
-    Aliases = {
-      actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
-      resources = ["${local.arn.kms}:alias/${var.name}-*"]
-    }
     Schedule = {
       actions = [
         "scheduler:CreateSchedule", "scheduler:CreateScheduleGroup", "scheduler:DeleteSchedule", "scheduler:DeleteScheduleGroup", "scheduler:TagResource",
@@ -168,7 +165,7 @@ locals {
       resources = ["${local.arn.secretsmanager}:secret:${var.name}-*"]
     }
     Identities = {
-      actions   = ["iam:DeleteRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy"]
+      actions   = ["iam:DeleteRole", "iam:ListInstanceProfilesForRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy"]
       resources = ["${local.iam}:role/${var.name}-*"]
     }
     Budget = {
@@ -192,23 +189,6 @@ locals {
       Action    = ["lambda:TagResource", "lambda:UntagResource"]
       Resource  = ["${local.arn.lambda}:event-source-mapping:*"]
       Condition = {}
-    },
-    {
-      Sid       = "NewKeys"
-      Effect    = "Allow"
-      Action    = ["kms:CreateKey", "kms:TagResource"]
-      Resource  = ["*"]
-      Condition = { StringEquals = { "aws:RequestTag/environment" = var.environment, "aws:RequestTag/managed-by" = "terraform" } }
-    },
-    {
-      Sid    = "Keys"
-      Effect = "Allow"
-      Action = [
-        "kms:CreateAlias", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource",
-        "kms:UpdateAlias", "kms:UpdateKeyDescription",
-      ]
-      Resource  = ["${local.arn.kms}:key/*"]
-      Condition = { StringEquals = { "aws:ResourceTag/environment" = var.environment, "aws:ResourceTag/managed-by" = "terraform" } }
     },
     {
       Sid       = "BoundedIdentities"

@@ -74,6 +74,6 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   for_each = local.scheduled
 
   function_name                = aws_lambda_function.this[each.key].function_name
-  maximum_event_age_in_seconds = max(60, each.value.every_s)
+  maximum_event_age_in_seconds = min(max(60, each.value.every_s), 6 * 60 * 60)
   maximum_retry_attempts       = 0
 }

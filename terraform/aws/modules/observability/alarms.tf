@@ -149,7 +149,7 @@ resource "aws_cloudwatch_metric_alarm" "not_run" {
   metric_name         = "Invocations"
   dimensions          = { FunctionName = local.function_names[each.key] }
   statistic           = "Sum"
-  period              = 5 * each.value.every_s
+  period              = min(5 * each.value.every_s, 24 * 60 * 60)
   evaluation_periods  = 1
   comparison_operator = "LessThanThreshold"
   threshold           = 1

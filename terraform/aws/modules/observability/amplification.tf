@@ -69,7 +69,9 @@ resource "aws_cloudwatch_log_metric_filter" "work" {
   }
 }
 
-# Two hours in a row, because the work of a full hour's last orders is done in the next one.
+# Two hours in a row, because the work of a full hour's last orders is done in the next one. An hour without orders counts as
+# one with one order: work that goes round needs no new orders (metric math:
+# docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html).
 resource "aws_cloudwatch_metric_alarm" "amplification" {
   for_each = local.amplification
 
@@ -82,7 +84,7 @@ resource "aws_cloudwatch_metric_alarm" "amplification" {
 
   metric_query {
     id          = "ratio"
-    expression  = "work / IF(FILL(orders, 0) > 0, orders, 1)"
+    expression  = "work / MAX([FILL(orders, 0), TIME_SERIES(1)])"
     label       = "${each.key} per accepted order"
     return_data = true
   }

@@ -19,7 +19,7 @@ locals {
       metrics = concat(
         [
           for name, work in local.amplification :
-          [{ expression = "${name} / IF(FILL(orders, 0) > 0, orders, 1)", label = name, id = "ratio_${name}" }]
+          [{ expression = "${name} / MAX([FILL(orders, 0), TIME_SERIES(1)])", label = name, id = "ratio_${name}" }]
         ],
         [[var.name, "OrdersAccepted", { id = "orders", visible = false }]],
         [

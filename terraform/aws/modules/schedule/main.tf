@@ -20,7 +20,7 @@ resource "aws_scheduler_schedule" "this" {
 
     # A call that failed is made up for by the next one.
     retry_policy {
-      maximum_event_age_in_seconds = max(60, each.value.every_s)
+      maximum_event_age_in_seconds = min(each.value.every_s, 24 * 60 * 60)
       maximum_retry_attempts       = 0
     }
   }
