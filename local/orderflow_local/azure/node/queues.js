@@ -64,7 +64,11 @@ export class Queue {
     if (lock) {
       entry.token = randomBytes(16);
       entry.lockedUntil = Date.now() + this.lockMs;
-      entry.timer = setTimeout(() => this.abandon(entry.token), this.lockMs);
+      entry.onExpired = () => {};
+      entry.timer = setTimeout(() => {
+        entry.onExpired();
+        this.abandon(entry.token);
+      }, this.lockMs);
       this.locked.set(entry.token.toString("hex"), entry);
     }
     return entry;

@@ -137,7 +137,7 @@ class Front {
   #settle({ delivery, sender }, action) {
     if (!sender.queue || sender.snd_settle_mode === 1) return;
     const held = action(sender.queue, delivery.tag, delivery.remote_state);
-    if (delivery.remote_settled) return;
+    if (delivery.remote_settled) return delivery.update(true); // nothing to answer, but rhea keeps it until it is settled here
     const lost = { condition: LOCK_LOST, description: "The lock supplied is invalid or expired.", info: {} };
     // The outcome is echoed, but a rejection without its error: with one it would say that settling failed.
     const echo = delivery.remote_state.constructor.composite_type === "rejected" ? codec.rejected({}) : delivery.remote_state;
@@ -157,7 +157,8 @@ class Front {
       links.push(link); // each in turn
       room.set(link, room.get(link) - 1);
       const entry = queue.take({ lock: link.snd_settle_mode !== 1 });
-      link.send(onTheWire(entry), entry.token ?? undefined);
+      const delivery = link.send(onTheWire(entry), entry.token ?? undefined);
+      entry.onExpired = () => setTimeout(forget, queue.lockMs, delivery).unref();
     }
   }
 
@@ -218,6 +219,15 @@ function refuse(link, address) {
     condition: "amqp:not-found",
     description: `The messaging entity '${address}' could not be found.`,
   });
+}
+
+/**
+ * Let go of a delivery that its receiver never settled, a while after its lock has expired: rhea has room for 2,048 of a
+ * session, in order, and one that stayed for ever would block those behind it.
+ */
+function forget(delivery) {
+  delivery.settled = true;
+  delivery.remote_settled = true;
 }
 
 /** A batch is one transfer whose data sections are whole messages. */
