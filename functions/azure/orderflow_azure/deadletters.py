@@ -9,14 +9,15 @@ Ordering
 Limits
     256 KB a message with its properties, 64 KB of properties (Standard tier;
     learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas). Service Bus deletes no message by its number:
-    `remove` receives from the front until it meets the letter and abandons the others, which counts a delivery of each. So
-    our queues are to be made with a high maximum delivery count.
+    `remove` receives from the front until it meets the letter and abandons the others, which counts a delivery of each.
+    So our queues are to be made with a high maximum delivery count.
 Errors
     `Unavailable`; from `remove` also where another receiver holds the letter.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
 
 _OURS, _BROKERS = "own", "broker"
-_WAIT_S = 2.0
-"""How long an empty queue is waited for before it is believed to be empty."""
+_WAIT_S = 5.0
+"""How long a message that is there is waited for, the opening of the link included."""
 
 
 class ServiceBusDeadLetters:
@@ -70,7 +71,8 @@ class ServiceBusDeadLetters:
     def resend(self, letter: DeadLetter) -> None:
         from azure.servicebus import ServiceBusMessage
 
-        message = ServiceBusMessage(letter.body, application_properties=dict(letter.attributes))
+        properties: dict[str | bytes, Any] = {**letter.attributes}
+        message = ServiceBusMessage(letter.body, application_properties=properties)
         self._clients.send(self._queue(letter.service), [message])
 
     def _queue(self, service: str) -> str:
@@ -83,18 +85,27 @@ class ServiceBusDeadLetters:
 
 
 def _remove(receiver: ServiceBusReceiver, number: int) -> None:
+    """Complete the message of that number, if there is one. Raises `Unavailable` if another receiver holds it."""
+    from azure.servicebus.exceptions import MessageLockLostError
+
     held: list[ServiceBusReceivedMessage] = []
     try:
-        while messages := receiver.receive_messages(1, max_wait_time=_WAIT_S):
+        while _exists(receiver, number):
+            messages = receiver.receive_messages(1, max_wait_time=_WAIT_S)
+            if not messages:
+                raise Unavailable(f"dead letter {number} is held by another receiver")
             if messages[0].sequence_number == number:
                 receiver.complete_message(messages[0])
                 return
             held += messages
     finally:
         for message in held:
-            receiver.abandon_message(message)
-    if [message for message in receiver.peek_messages(1, sequence_number=number) if message.sequence_number == number]:
-        raise Unavailable(f"dead letter {number} is held by another receiver")
+            with contextlib.suppress(MessageLockLostError):
+                receiver.abandon_message(message)
+
+
+def _exists(receiver: ServiceBusReceiver, number: int) -> bool:
+    return any(one.sequence_number == number for one in receiver.peek_messages(1, sequence_number=number))
 
 
 def _letter(service: str, box: str, message: ServiceBusReceivedMessage) -> DeadLetter:

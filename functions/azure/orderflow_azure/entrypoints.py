@@ -1,12 +1,12 @@
-"""What ``function_app.py`` hands on to: triggers of Azure Functions in, the application's words inside. No rule of ours is
-here.
+"""What ``function_app.py`` hands on to: triggers of Azure Functions in, the application's words inside. No rule of ours
+is here.
 
 Delivery semantics
     The Service Bus trigger completes a whole batch when its function returns and abandons it whole when it raises; an
     abandoned message comes again at once, and Python functions cannot settle one message of a batch. So what is to be
-    given back is put into its own queue again, as a new message with the same body and properties that shows itself after
-    the delay, and then everything is completed. Where that fails the function raises, and all of the batch comes again:
-    what was done is known by its event id. The broker's delivery count starts again with each new message.
+    given back is put into its own queue again, as a new message with the same body and properties that shows itself
+    after the delay, and then everything is completed. Where that fails the function raises, and all of the batch comes
+    again: what was done is known by its event id. The broker's delivery count starts again with each new message.
     A blob trigger that raises is called again, five times by default, then tells a storage queue
     (learn.microsoft.com/azure/azure-functions/functions-bindings-storage-blob-trigger#poison-blobs); it knows no delay.
 Ordering
@@ -105,9 +105,10 @@ def delivery(message: func.ServiceBusMessage) -> Delivery:
 def _copy(message: func.ServiceBusMessage, after: float) -> ServiceBusMessage:
     from azure.servicebus import ServiceBusMessage
 
+    properties: dict[str | bytes, Any] = {**(message.application_properties or {})}
     return ServiceBusMessage(
         message.get_body(),
-        application_properties=dict(message.application_properties or {}),
+        application_properties=properties,
         content_type=message.content_type,
         scheduled_enqueue_time_utc=datetime.now(UTC) + timedelta(seconds=after),
     )

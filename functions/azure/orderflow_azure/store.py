@@ -4,13 +4,14 @@ Layout
     A document is one entity: partition key = its key, the canonical JSON cut into the string properties ``json0``,
     ``json1``, ... Tables has no secondary index, so each index entry is two more entities, in a partition of the
     index's own (``<index>!<partition>``): row key ``a<sort>!<key>`` to list upwards and, because Tables sorts row keys
-    upwards only, ``d<sort and key with the alphabet reversed>`` to list downwards. Both are written in one transaction.
+    upwards only, ``d<sort and key with the alphabet reversed>`` to list downwards. They are written at the same time by
+    themselves: a transaction of two costs the SDK more than twice one write.
 
 Consistency
     Reads are strongly consistent. Index entries are written before the document and removed after it, so one may be
-    there too early or too long, never be missing; `query` reads every document and drops what has no such entry. An entry
-    is removed only under the ETag that its document remembers: whoever is about to write the same entry again has
-    changed that ETag before. What a crash left behind is removed by a query a day later.
+    there too early or too long, never be missing; `query` reads every document and drops what has no such entry. An
+    entry is removed only under the ETags that its document remembers: whoever is about to write the same entry again
+    has changed them before. What a crash left behind is removed by a query a day later.
 
 Limits
     64 KiB (32,768 UTF-16 units) a string property, 1 MiB an entity, keys of 1 KiB without ``/ \\ # ?``
@@ -27,17 +28,24 @@ Errors
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orderflow.envelope import canonical
 from orderflow.ports import Conflict, Document, Page, Stored
 from orderflow_azure.sdk import Clients, unavailable
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from azure.data.tables import TableClient
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _CHUNK = 16_000
 """Characters per property: 32,000 UTF-16 units where all of them are outside the basic plane."""
@@ -50,8 +58,8 @@ _LEFT_BEHIND = timedelta(days=1)
 _ALPHABET = "".join(sorted("-.=_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
 _REVERSED = str.maketrans(_ALPHABET, _ALPHABET[::-1])
 
-Entry = tuple[str, str, str]
-"""Index name, partition, sort value."""
+Row = tuple[str, str]
+"""Partition key and row key of an index entity."""
 
 
 class TablesStore:
@@ -76,7 +84,7 @@ class TablesStore:
     def insert(self, collection: str, key: str, document: Document) -> Stored:
         table = self._table(collection)
         with _conflicts(f"insert {collection} {key}"):
-            tags = {entry: _write_entry(table, key, entry) for entry in _entries(document)}
+            tags = self._write_rows(table, _rows(key, document))
             written = table.create_entity(_entity(key, document, tags), **_ONCE)
         return Stored(document, _version(written["etag"], tags))
 
@@ -86,8 +94,10 @@ class TablesStore:
 
         table = self._table(collection)
         etag, old = _read_version(previous.version)
+        rows = _rows(key, document)
         with _conflicts(f"replace {collection} {key}"):
-            tags = {entry: old.get(entry) or _write_entry(table, key, entry) for entry in _entries(document)}
+            new = self._write_rows(table, [row for row in rows if row not in old])
+            tags = {row: old.get(row) or new[row] for row in rows}
             written = table.update_entity(
                 _entity(key, document, tags),
                 UpdateMode.REPLACE,
@@ -95,16 +105,19 @@ class TablesStore:
                 match_condition=MatchConditions.IfNotModified,
                 **_ONCE,
             )
-        _remove_entries(table, key, {entry: tag for entry, tag in old.items() if entry not in tags})
+        self._remove_rows(table, {row: tag for row, tag in old.items() if row not in tags})
         return Stored(document, _version(written["etag"], tags))
 
     def delete(self, collection: str, key: str, previous: Stored) -> None:
+        from azure.core import MatchConditions
+
         table = self._table(collection)
         etag, old = _read_version(previous.version)
-        # Deleted in a transaction of one: the SDK's delete_entity says nothing where there is nothing.
+        operation = ("delete", _ids((key, _ROW)), {"etag": etag, "match_condition": MatchConditions.IfNotModified})
+        # In a transaction of one: the SDK's delete_entity says nothing where there is nothing.
         with _conflicts(f"delete {collection} {key}"):
-            table.submit_transaction([_deletion(key, _ROW, etag)], **_ONCE)
-        _remove_entries(table, key, old)
+            table.submit_transaction([operation], **_ONCE)
+        self._remove_rows(table, old)
 
     def query(
         self,
@@ -125,28 +138,50 @@ class TablesStore:
                 parameters={"partition": f"{index}!{partition}", "after": cursor or after, "before": before},
                 results_per_page=min(limit + 1, 1000),
             )
-            rows = [row for row, _ in zip(found, range(limit + 1), strict=False)]
-        shown = rows[:limit]
+            entities: list[Any] = list(islice(found, limit + 1))
+        shown = entities[:limit]
+        keys = [_key(entity["RowKey"]) for entity in shown]
         items: list[tuple[str, Stored]] = []
-        entries = [_parse_row_key(row["RowKey"]) for row in shown]
-        for row, (sort, key), stored in zip(
-            shown, entries, self._get_all(collection, [key for _, key in entries]), strict=True
-        ):
-            entry = (index, partition, sort)
-            if stored is not None and entry in _entries(stored.document):
+        for entity, key, stored in zip(shown, keys, self._at_once(partial(self.get, collection), keys), strict=True):
+            row = (entity["PartitionKey"], entity["RowKey"])
+            if stored is not None and row in _rows(key, stored.document):
                 items.append((key, stored))
-            elif row.metadata["timestamp"] < datetime.now(UTC) - _LEFT_BEHIND:
-                _remove_entry(table, key, entry, row["RowKey"], row.metadata["etag"])
-        return Page(tuple(items), shown[-1]["RowKey"] if len(rows) > limit else None)
+            elif entity.metadata["timestamp"] < datetime.now(UTC) - _LEFT_BEHIND:
+                self._remove_rows(table, {row: entity.metadata["etag"]})
+        return Page(tuple(items), shown[-1]["RowKey"] if len(entities) > limit else None)
 
-    def _get_all(self, collection: str, keys: list[str]) -> list[Stored | None]:
-        """Read documents at the same time: Tables has no batch read, and each takes a round trip."""
-        if len(keys) < 2:
-            return [self.get(collection, key) for key in keys]
+    def _write_rows(self, table: TableClient, rows: list[Row]) -> dict[Row, str]:
+        """Write index entities. Answers their ETags, under which they are removed."""
+        from azure.data.tables import UpdateMode
+
+        written = self._at_once(lambda row: table.upsert_entity(_ids(row), UpdateMode.REPLACE), rows)
+        return {row: metadata["etag"] for row, metadata in zip(rows, written, strict=True)}
+
+    def _remove_rows(self, table: TableClient, tags: dict[Row, str]) -> None:
+        """Remove index entities that still have their ETags. What stays does no harm."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import AzureError
+
+        def remove(tag: tuple[Row, str]) -> None:
+            try:
+                table.delete_entity(_ids(tag[0]), etag=tag[1], match_condition=MatchConditions.IfNotModified)
+            except AzureError:
+                return
+
+        self._at_once(remove, tags.items())
+
+    def _at_once(self, call: Callable[[T], R], arguments: Iterable[T]) -> list[R]:
+        """Make calls at the same time: each takes a round trip, and Tables has batches for one partition only."""
+        arguments = list(arguments)
+        if len(arguments) < 2:
+            return [call(argument) for argument in arguments]
+        return list(self._pool.map(call, arguments))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(min(8, len(keys))) as pool:
-            return list(pool.map(lambda key: self.get(collection, key), keys))
+        return ThreadPoolExecutor(8, "tables")
 
     def _table(self, collection: str) -> TableClient:
         if collection not in self._tables:
@@ -159,14 +194,38 @@ def table_name(prefix: str, collection: str) -> str:
     return "".join(character for character in prefix + collection if character.isalnum())
 
 
-def _entries(document: Document) -> list[Entry]:
+def _rows(key: str, document: Document) -> list[Row]:
+    """The index entities of a document, upwards and downwards. ``!`` sorts before every character that a sort value may
+    hold, and ``~`` after, so that a value sorts before one that it begins."""
     index: Mapping[str, tuple[str, str]] = document.get("index", {})
-    return [(name, partition, sort) for name, (partition, sort) in index.items()]
+    return [
+        (f"{name}!{partition}", row)
+        for name, (partition, sort) in index.items()
+        for row in (f"a{sort}!{key}", f"d{sort.translate(_REVERSED)}~{key.translate(_REVERSED)}")
+    ]
 
 
-def _entity(key: str, document: Document, tags: dict[Entry, str]) -> dict[str, Any]:
+def _key(row_key: str) -> str:
+    """The document's key in an index entity's row key."""
+    if row_key.startswith("a"):
+        return row_key.partition("!")[2]
+    return row_key.partition("~")[2].translate(_REVERSED)
+
+
+def _range(through: str | None, descending: bool) -> tuple[str, str]:
+    """The row keys between which a list lies, both excluded."""
+    if descending:
+        return ("d" if through is None else f"d{through.translate(_REVERSED)}}}"), "e"
+    return "a", ("b" if through is None else f'a{through}"')
+
+
+def _ids(row: Row) -> dict[str, str]:
+    return {"PartitionKey": row[0], "RowKey": row[1]}
+
+
+def _entity(key: str, document: Document, tags: dict[Row, str]) -> dict[str, Any]:
     text = canonical(document).decode()
-    entity: dict[str, Any] = {"PartitionKey": key, "RowKey": _ROW, "entries": _dump_tags(tags)}
+    entity: dict[str, Any] = {**_ids((key, _ROW)), "rows": _dump_tags(tags)}
     for number, start in enumerate(range(0, len(text), _CHUNK)):
         entity[f"json{number}"] = text[start : start + _CHUNK]
     if "expires_at" in document:
@@ -178,89 +237,21 @@ def _stored(entity: Any) -> Stored:
     chunks: list[str] = []
     while (chunk := entity.get(f"json{len(chunks)}")) is not None:
         chunks.append(chunk)
-    return Stored(json.loads("".join(chunks)), f"{entity.metadata['etag']}\n{entity['entries']}")
+    return Stored(json.loads("".join(chunks)), f"{entity.metadata['etag']}\n{entity['rows']}")
 
 
-def _version(etag: str, tags: dict[Entry, str]) -> str:
-    """A version is the document's ETag, and the ETags of the index entries that were written for it."""
+def _version(etag: str, tags: dict[Row, str]) -> str:
+    """A version is the document's ETag, and the ETags of the index entities that were written for it."""
     return f"{etag}\n{_dump_tags(tags)}"
 
 
-def _read_version(version: str) -> tuple[str, dict[Entry, str]]:
+def _read_version(version: str) -> tuple[str, dict[Row, str]]:
     etag, tags = version.split("\n")
-    return etag, {(name, partition, sort): tag for name, partition, sort, tag in json.loads(tags)}
+    return etag, {(partition, row): tag for partition, row, tag in json.loads(tags)}
 
 
-def _dump_tags(tags: dict[Entry, str]) -> str:
-    return json.dumps([[*entry, tag] for entry, tag in tags.items()])
-
-
-def _row_keys(entry: Entry, key: str) -> tuple[str, str]:
-    """The row keys of an index entry, upwards and downwards. ``!`` sorts before every character that a sort value may
-    hold, and ``~`` after, so that a value sorts before one that it begins."""
-    sort = entry[2]
-    return f"a{sort}!{key}", f"d{sort.translate(_REVERSED)}~{key.translate(_REVERSED)}"
-
-
-def _parse_row_key(row_key: str) -> tuple[str, str]:
-    if row_key.startswith("a"):
-        sort, key = row_key[1:].split("!")
-    else:
-        sort, key = row_key[1:].translate(_REVERSED).split("~")
-    return sort, key
-
-
-def _range(through: str | None, descending: bool) -> tuple[str, str]:
-    """The row keys between which a list lies, both excluded."""
-    if descending:
-        return ("d" if through is None else f"d{through.translate(_REVERSED)}}}"), "e"
-    return "a", ("b" if through is None else f'a{through}"')
-
-
-def _write_entry(table: TableClient, key: str, entry: Entry) -> str:
-    """Write both entities of an index entry. Answers the ETag of the first, under which both are removed."""
-    partition = f"{entry[0]}!{entry[1]}"
-    upwards, downwards = _row_keys(entry, key)
-    written = table.submit_transaction(
-        [
-            ("upsert", {"PartitionKey": partition, "RowKey": upwards}, {"mode": "replace"}),
-            ("upsert", {"PartitionKey": partition, "RowKey": downwards}, {"mode": "replace"}),
-        ]
-    )
-    etag: str = written[0]["etag"]
-    return etag
-
-
-def _remove_entries(table: TableClient, key: str, tags: dict[Entry, str]) -> None:
-    for entry, tag in tags.items():
-        _remove_entry(table, key, entry, _row_keys(entry, key)[0], tag)
-
-
-def _remove_entry(table: TableClient, key: str, entry: Entry, guarded: str, tag: str) -> None:
-    """Remove both entities of an entry if the guarded one still has its ETag. What stays does no harm."""
-    partition = f"{entry[0]}!{entry[1]}"
-    with best_effort():
-        table.submit_transaction(
-            [_deletion(partition, row, tag if row == guarded else None) for row in _row_keys(entry, key)]
-        )
-
-
-def _deletion(partition: str, row: str, etag: str | None) -> tuple[str, dict[str, str], dict[str, Any]]:
-    from azure.core import MatchConditions
-
-    condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
-    return "delete", {"PartitionKey": partition, "RowKey": row}, condition
-
-
-@contextmanager
-def best_effort() -> Iterator[None]:
-    """Let pass what an Azure client raises."""
-    from azure.core.exceptions import AzureError
-
-    try:
-        yield
-    except AzureError:
-        return
+def _dump_tags(tags: dict[Row, str]) -> str:
+    return json.dumps([[*row, tag] for row, tag in tags.items()])
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`AzureCloud`: Azure on this machine behind one start and one stop.
 
-What differs from Azure: state is in memory and ends with the cloud; locks last `LOCK_S` seconds instead of minutes, so that
-what a killed host held comes again soon; Event Grid's waits between deliveries are divided by `SPEEDUP`.
+What differs from Azure: state is in memory and ends with the cloud; locks last `LOCK_S` seconds instead of minutes, so
+that what a killed host held comes again soon; Event Grid's waits between deliveries are divided by `SPEEDUP`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ class AzureCloud:
     name = "azure"
 
     def __init__(self, setup: Setup, topology: Topology | None = None, app_folder: Path | None = None) -> None:
-        """``topology`` and ``app_folder``, which holds ``function_app.py`` and ``host.json``, are orderflow's own unless
-        given."""
+        """``topology`` and ``app_folder`` (``function_app.py``, ``host.json``) are orderflow's own unless given."""
         self._setup = setup
         self._given = topology
         self._app_folder = app_folder or Path(orderflow_azure.__file__).parent.parent
@@ -121,25 +120,10 @@ class AzureCloud:
             process.wait_for_port(port)
 
     def _start_stand_ins(self, installed: Installed, topology: Topology) -> None:
-        amqp_port, self._http_port = free_port(), free_port()
+        ports = amqp_port, self._http_port = free_port(), free_port()
         key = secrets.token_urlsafe(24)
-        consumers = {name: one for name, one in topology["services"].items() if one["trigger"] == "queue"}
-        self._queues = {name: f"{PREFIX}-{name}" for name in consumers}
-        config = {
-            "servicebus_port": amqp_port,
-            "http_port": self._http_port,
-            "queues": [queue for name, one in topology["services"].items() for queue in _queues(name, one)],
-            "topic": {
-                "key": key,
-                "subscriptions": [
-                    {"name": name, "queue": self._queues[name], "filter": one["filter"]}
-                    for name, one in consumers.items()
-                ],
-                "speedup": SPEEDUP,
-                "max_attempts": 30,
-                "dead_letter_folder": str(self._setup.workdir / "undelivered"),
-            },
-        }
+        self._queues = {name: f"{PREFIX}-{name}" for name in _consumers(topology)}
+        config = self._stand_ins(topology, ports, key)
         file = self._setup.workdir / "stand-ins.json"
         file.write_text(json.dumps(config, indent=2))
         process = Process(
@@ -157,8 +141,26 @@ class AzureCloud:
             "ORDERFLOW_EVENTGRID_ENDPOINT": f"http://127.0.0.1:{self._http_port}/api/events",
             "ORDERFLOW_EVENTGRID_KEY": key,
         }
-        for port in (amqp_port, self._http_port):
+        for port in ports:
             process.wait_for_port(port)
+
+    def _stand_ins(self, topology: Topology, ports: tuple[int, int], key: str) -> dict[str, Any]:
+        """What the stand-ins are told, as ``node/main.js`` reads it."""
+        return {
+            "servicebus_port": ports[0],
+            "http_port": ports[1],
+            "queues": [queue for name, one in topology["services"].items() for queue in _queues(name, one)],
+            "topic": {
+                "key": key,
+                "subscriptions": [
+                    {"name": name, "queue": self._queues[name], "filter": one["filter"]}
+                    for name, one in _consumers(topology).items()
+                ],
+                "speedup": SPEEDUP,
+                "max_attempts": 30,
+                "dead_letter_folder": str(self._setup.workdir / "undelivered"),
+            },
+        }
 
     def _provision(self, topology: Topology) -> None:
         from azure.data.tables import TableServiceClient
@@ -176,7 +178,9 @@ class AzureCloud:
 
     def _start_hosts(self, topology: Topology) -> None:
         http = [name for name, one in topology["services"].items() if one["trigger"] == "http"]
-        events = [name for name, one in topology["services"].items() if one["trigger"] in ("queue", "schedule", "object")]
+        events = [
+            name for name, one in topology["services"].items() if one["trigger"] in ("queue", "schedule", "object")
+        ]
         ports = {"http": free_port(), "events": free_port()}
         for host, functions in (("http", http), ("events", events)):
             self._hosts[host] = Process(
@@ -196,8 +200,12 @@ class AzureCloud:
         self.api_url = f"http://127.0.0.1:{ports['http']}"
 
 
+def _consumers(topology: Topology) -> dict[str, Any]:
+    return {name: one for name, one in topology["services"].items() if one["trigger"] == "queue"}
+
+
 def _queues(service: str, declared: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The queues of a service; whatever has dead letters of ours has a queue for them, from which nothing is moved on."""
+    """The queues of a service. Whatever has dead letters of ours has a queue for them, which gives nothing up."""
     if "limits" not in declared:
         return []
     name = f"{PREFIX}-{service}"

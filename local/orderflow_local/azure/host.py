@@ -3,9 +3,9 @@
     python -m orderflow_local.azure.host --app FOLDER --port PORT --functions NAME,NAME
 
 The functions are called through Microsoft's own worker library on Python 3.13 and newer, else through the bindings of
-`azure.functions` (`orderflow_local.azure.worker`). Triggers, bindings and ``host.json`` are read as the host reads them;
-`orderflow_local.azure.triggers` says what each trigger keeps of the real one. Without an HTTP function the port answers
-404: it tells that the host is up.
+`azure.functions` (`orderflow_local.azure.worker`). Triggers, bindings and ``host.json`` are read as the host reads
+them; `orderflow_local.azure.triggers` says what each trigger keeps of the real one. Without an HTTP function the port
+answers 404: it tells that the host is up.
 """
 
 from __future__ import annotations

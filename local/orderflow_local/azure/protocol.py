@@ -32,7 +32,7 @@ def as_json(value: Any) -> Typed:
 class _OneOf(SimpleNamespace):
     """A protobuf message with a oneof: it knows which of its fields is set."""
 
-    def WhichOneof(self, _group: str) -> str | None:
+    def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 - protobuf calls it so
         return next((name for name, value in vars(self).items() if value is not None and name != "name"), None)
 
 
@@ -52,15 +52,14 @@ class _Cookie(SimpleNamespace):
     SameSite = SimpleNamespace(Lax=1, Strict=2, ExplicitNone=3, **{"None": 0})
 
 
+_PLAIN = (
+    *("WorkerInitResponse", "WorkerMetadata", "FunctionMetadataResponse", "FunctionLoadResponse", "InvocationResponse"),
+    *("FunctionEnvironmentReloadResponse", "RpcException", "RpcFunctionMetadata", "RpcRetryOptions", "RpcHttp"),
+    *("NullableString", "NullableBool", "NullableDouble", "NullableTimestamp"),
+)
+
 PROTOS = SimpleNamespace(
-    **dict.fromkeys(
-        (
-            "WorkerInitResponse WorkerMetadata FunctionMetadataResponse FunctionLoadResponse InvocationResponse "
-            "FunctionEnvironmentReloadResponse RpcException RpcFunctionMetadata RpcRetryOptions RpcHttp NullableString "
-            "NullableBool NullableDouble NullableTimestamp"
-        ).split(),
-        Message,
-    ),
+    **dict.fromkeys(_PLAIN, Message),
     StatusResult=_Outcome,
     BindingInfo=_Direction,
     TypedData=_OneOf,

@@ -1,10 +1,10 @@
 """The triggers of the function host stand-in: what happens outside becomes a call of a function.
 
 Kept of the real ones
-    HTTP: catch-all routes below ``http.routePrefix``. Service Bus: batches by peek-lock, ``maxMessageBatchSize`` at most,
-    one batch of a function at a time, completed when the function returns and abandoned when it raises, no renewal of
-    locks, delivery count from 1 (Microsoft.Azure.WebJobs.Extensions.ServiceBus, ServiceBusListener). Timer: the
-    schedule. Blob: receipts, so that a blob is handed over again only when it changes or its function raised; five
+    HTTP: catch-all routes below ``http.routePrefix``. Service Bus: batches by peek-lock, ``maxMessageBatchSize`` at
+    most, one batch of a function at a time, completed when the function returns and abandoned when it raises, no
+    renewal of locks, delivery count from 1 (Microsoft.Azure.WebJobs.Extensions.ServiceBus, ServiceBusListener). Timer:
+    the schedule. Blob: receipts, so that a blob is handed over again only when it changes or its function raised; five
     calls, then given up.
 Not kept
     A message may wait in the client for the batch before it, locked. Timer: only schedules of every so many minutes, no

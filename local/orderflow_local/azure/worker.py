@@ -1,8 +1,8 @@
 """Calling the functions of an app as the host of Azure Functions does: through a worker.
 
-`load` chooses: `LibraryWorker` is Microsoft's worker library (azure-functions-runtime, Python 3.13 and newer), spoken to in
-the messages of the host's own protocol; `BindingsWorker` decodes and encodes with the converters of `azure.functions`, which
-the worker uses too, and calls the functions itself.
+`load` chooses: `LibraryWorker` is Microsoft's worker library (azure-functions-runtime, Python 3.13 and newer), spoken
+to in the messages of the host's own protocol; `BindingsWorker` decodes with the converters of `azure.functions`, which the
+worker uses too, and calls the functions itself.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class BindingsWorker:
         [found] = [value for value in vars(app).values() if isinstance(value, FunctionApp)]
         self._functions = {function.get_function_name(): function for function in found.get_functions()}
         self._meta: Any = meta
-        self._converters = meta.get_binding_registry()
+        self._converters = self._meta.get_binding_registry()
         self._pool = ThreadPoolExecutor(int(os.environ["PYTHON_THREADPOOL_THREAD_COUNT"]))
 
     def bindings(self, function: str) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ class BindingsWorker:
         return found
 
     async def invoke(self, function: str, inputs: Mapping[str, Typed], metadata: Mapping[str, Typed]) -> Any:
-        trigger = self._functions[function].get_trigger()
+        trigger: Any = self._functions[function].get_trigger()
         converter = self._converters.get(trigger.type)
         known = {name: self._datum(value) for name, value in metadata.items()}
         arguments = {
@@ -129,6 +129,8 @@ class BindingsWorker:
 
     def _datum(self, value: Typed) -> Any:
         datum = self._meta.Datum
+        if value.type == "collection_bytes":
+            return datum(protocol.Message(bytes=value.value), value.type)
         if value.type != "http":
             return datum(value.value, value.type)
         request = dict(value.value)
