@@ -33,6 +33,8 @@ from orderflow.steps import Get, Put, ReadDrop, Steps, WriteArchive
 CATALOGUE = "catalogue"
 MAX_BYTES = 16 * 1024 * 1024
 """Larger files are refused: a function loads the whole file."""
+ROWS_REMEMBERED = 50
+"""How many rows of catalogue files a price's document remembers."""
 
 
 class StockRow(BaseModel):
@@ -184,7 +186,9 @@ def load(shell: Shell, name: str) -> Steps[Outcome]:
     result.quarantined = len(bad)
     if bad:
         lines = "".join(json.dumps(line, ensure_ascii=False, default=str) + "\n" for line in bad)
-        yield WriteArchive(f"quarantine/{name}.{file_id[:8]}.jsonl", lines.encode())
+        # What is no Unicode came as an escape of JSON, and is written as one.
+        data = lines.encode(errors="backslashreplace")
+        yield WriteArchive(f"quarantine/{name}.{file_id[:8]}.jsonl", data)
     log.write(
         "WARNING" if bad else "INFO",
         "file loaded",
@@ -197,7 +201,7 @@ def load(shell: Shell, name: str) -> Steps[Outcome]:
 
 
 def _rows(name: str, data: bytes) -> Iterator[tuple[int, Any]]:
-    """Rows with their numbers, from 1. Raises `Refused` where the file is no text, or too large."""
+    """Rows with their numbers, from 1. Raises `Refused` where the file is no text or no table, or too large."""
     if len(data) > MAX_BYTES:
         raise Refused("too-large", f"{len(data)} bytes; at most {MAX_BYTES}")
     try:
@@ -205,13 +209,17 @@ def _rows(name: str, data: bytes) -> Iterator[tuple[int, Any]]:
     except UnicodeDecodeError as error:
         raise Refused("not-utf-8", str(error)) from None
     if name.endswith((".jsonl", ".ndjson")):
-        for number, line in enumerate((line for line in text.splitlines() if line.strip()), 1):
+        for number, line in enumerate((line for line in text.split("\n") if line.strip()), 1):
             try:
                 yield number, json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 yield number, line
     else:
-        yield from enumerate(csv.DictReader(io.StringIO(text)), 1)
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        try:
+            yield from enumerate(reader, 1)
+        except csv.Error as error:
+            raise Refused("malformed", f"after line {reader.line_num}: {error}") from None
 
 
 def _load_stock(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
@@ -222,15 +230,19 @@ def _load_stock(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
     return done.note != "duplicate"
 
 
-def _load_price(shell: Shell, _row_id: str, row: Any) -> Steps[bool]:
+def _load_price(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
+    """Save a price. Its document remembers the rows that it was made from: a file that is told of again, after a newer
+    one has come, must not bring its old prices back."""
     price = CatalogueRow.model_validate(row)
     key = safe_key(price.sku)
     state = price.model_dump()
     for _ in range(shell.settings.conflict_tries):
         stored: Stored | None = yield Get(CATALOGUE, key)
-        if stored is not None and stored.document["state"] == state:
+        rows = stored.document.get("rows", []) if stored else []
+        if row_id in rows:
             return False
-        document = {"schema": 1, "rev": stored.document["rev"] + 1 if stored else 1, "state": state}
+        rev = stored.document["rev"] + 1 if stored else 1
+        document = {"schema": 1, "rev": rev, "state": state, "rows": [*rows, row_id][-ROWS_REMEMBERED:]}
         try:
             yield Put(CATALOGUE, key, document, stored)
         except Conflict:
