@@ -21,5 +21,6 @@ def safe_key(text: str) -> str:
         for byte in text.encode("utf-8", "surrogatepass")
     )
     if len(key) > _LONGEST:
-        key = f"{key[: _LONGEST - 33]}={hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        # No escape has two of these signs in a row, so that no short text makes the same key.
+        key = f"{key[: _LONGEST - 34]}=={hashlib.sha256(key.encode()).hexdigest()[:32]}"
     return key
