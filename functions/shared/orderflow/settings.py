@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
+
+from orderflow.log import LEVELS
+
+_AT_LEAST_ONE = (
+    *("sweep_shards", "stock_shards", "shard_reservations", "conflict_tries"),
+    *("breaker_failures", "max_lines", "max_body"),
+)
 
 
 class BadSetting(ValueError):
@@ -79,7 +87,10 @@ class Settings:
         for field in fields(cls):
             variable = f"ORDERFLOW_{field.name.upper()}"
             if variable in environ:
-                given[field.name] = _parse(variable, environ[variable], str(field.type))
+                value = _parse(variable, environ[variable], str(field.type))
+                if not _makes_sense(field.name, value):
+                    raise BadSetting(f"{variable} cannot be {environ[variable]!r}")
+                given[field.name] = value
         return cls(**given)
 
 
@@ -96,3 +107,9 @@ def _parse(variable: str, text: str, type_name: str) -> Any:
                 return text
     except (ValueError, KeyError):
         raise BadSetting(f"{variable} must be of type {type_name}, not {text!r}") from None
+
+
+def _makes_sense(name: str, value: Any) -> bool:
+    if isinstance(value, int | float):
+        return math.isfinite(value) and value >= (name in _AT_LEAST_ONE)
+    return name != "log_level" or value.upper() in LEVELS
