@@ -11,7 +11,7 @@ from unit.issuer import Issuer
 from unit.support import Lab
 
 settings.register_profile(
-    "unit", deadline=None, derandomize=True, database=None, max_examples=60, suppress_health_check=list(HealthCheck)
+    "unit", deadline=None, derandomize=True, database=None, max_examples=40, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("unit")
 

@@ -382,5 +382,5 @@ class Shelves(RuleBasedStateMachine):
         assert not any(shelf(self.lab, sku).open for sku in sold)
 
 
-Shelves.TestCase.settings = hypothesis_settings(max_examples=30, stateful_step_count=20)
+Shelves.TestCase.settings = hypothesis_settings(max_examples=20, stateful_step_count=15)
 TestStockIsConserved = Shelves.TestCase
