@@ -64,10 +64,20 @@ def test_expiry_is_a_timestamp_for_the_ttl_policy_and_goes_with_it(
     store: Store, emulated: Brokers, prefix: str
 ) -> None:
     first = store.insert("attempts", "a", {"rev": 1, "expires_at": 1_900_000_000})
-    document = firestore.Client(project=PROJECT).collection(f"{prefix}-attempts").document("a")
-    assert document.get().get("expires_at") == datetime.fromtimestamp(1_900_000_000, UTC)
+    attempts = firestore.Client(project=PROJECT).collection(f"{prefix}-attempts")
+    [stored] = attempts.get()
+    assert stored.get("expires_at") == datetime.fromtimestamp(1_900_000_000, UTC)
     store.replace("attempts", "a", {"rev": 2}, first)
-    assert "expires_at" not in (document.get().to_dict() or {})
+    [stored] = attempts.get()
+    assert set(stored.to_dict() or {}) == {"document"}
+
+
+@pytest.mark.parametrize(
+    "cursor", ['["t-001"]', '["t-001", "a/b"]', '["t-001", ""]', '["\\ud800", "a"]', '[["a"], "b"]']
+)
+def test_a_cursor_that_names_no_document_is_a_value_error(store: Store, cursor: str) -> None:
+    with pytest.raises(ValueError):
+        store.query("orders", "customer", "c-1", cursor=cursor)
 
 
 def test_nobody_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

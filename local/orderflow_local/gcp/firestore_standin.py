@@ -2,7 +2,7 @@
 uses it.
 
 Commit (set, update with a mask, delete, with preconditions on existence and update time, all of a commit or nothing),
-BatchGetDocuments, and RunQuery over one collection with equality and range filters on strings, order, cursors and
+GetDocument, and RunQuery over one collection with equality and range filters on strings, order, cursors and
 limit. A write that changes nothing keeps its document's update time, as Firestore's does. Not there: transactions,
 transforms, nested field paths, other queries (refused as unimplemented). Everything is kept in memory."""
 
@@ -40,7 +40,7 @@ class FirestoreStandIn:
         return {
             "google.firestore.v1.Firestore": {
                 "Commit": unary(t.CommitRequest, t.CommitResponse, self._commit),
-                "BatchGetDocuments": stream(t.BatchGetDocumentsRequest, t.BatchGetDocumentsResponse, self._get),
+                "GetDocument": unary(t.GetDocumentRequest, t.Document, self._get),
                 "RunQuery": stream(t.RunQueryRequest, t.RunQueryResponse, self._query),
             }
         }
@@ -84,17 +84,10 @@ class FirestoreStandIn:
         result.update_time.CopyFrom(new.update_time)
         return result
 
-    def _get(self, request: Message) -> list[Message]:
-        answers: list[Message] = []
-        for name in request.documents:
-            answer = types.BatchGetDocumentsResponse.pb()()
-            answer.read_time.FromMicroseconds(self._tick())
-            if name in self._documents:
-                answer.found.CopyFrom(self._documents[name])
-            else:
-                answer.missing = name
-            answers.append(answer)
-        return answers
+    async def _get(self, request: Message) -> Message:
+        if request.name not in self._documents:
+            raise Refused(grpc.StatusCode.NOT_FOUND, f"no document {request.name}")
+        return self._documents[request.name]
 
     def _query(self, request: Message) -> list[Message]:
         query = request.structured_query

@@ -23,7 +23,7 @@ from typing import Any
 _SHARED = (
     "functions_framework",
     "google.api_core.retry",
-    "google.cloud.firestore",
+    "google.cloud.firestore_v1.services.firestore.transports",
     "google.pubsub_v1",
     "gunicorn.workers.gthread",
     "orderflow_gcp.entrypoints",
