@@ -80,4 +80,5 @@ def _uv(*arguments: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Missing(f"ministack could not be installed ({why.strip()}); to see why: {' '.join(command)}")
+        check = f"{sys.executable} -m uv pip install --dry-run -r {LOCK}"
+        raise Missing(f"ministack could not be installed ({why.strip()}); this must work: {check}")
