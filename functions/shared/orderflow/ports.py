@@ -191,7 +191,8 @@ class Gateway(Protocol):
         """Give back a whole charge: ``{"status": "refunded", "refund_id": ...}``."""
 
     def lookup(self, *, order_id: str) -> dict[str, Any]:
-        """Find a charge by order: as `charge` answers, or ``{"status": "none"}``."""
+        """Find out by order: as `refund` answers if its charge was given back, else as `charge` does, else
+        ``{"status": "none"}``."""
 
 
 class Carrier(Protocol):

@@ -112,8 +112,9 @@ class SimulatedGateway:
 
     def lookup(self, *, order_id: str) -> dict[str, Any]:
         self._books.obey_simulation()
-        charges = [entry for entry in self._books.entries(order_id).values() if entry["status"] != "refunded"]
-        return charges[-1] if charges else {"status": "none"}
+        entries = list(self._books.entries(order_id).values())
+        refunds = [entry for entry in entries if entry["status"] == "refunded"]
+        return (refunds or entries or [{"status": "none"}])[-1]
 
 
 class SimulatedCarrier:

@@ -2,8 +2,8 @@
 
 The intent to charge is committed before the gateway is called, always with the same idempotency key. A cancellation
 that finds a charge under way settles it: it calls again with the same key to learn the outcome, and refunds what was
-taken. An intent that is nearly as old as the gateway's memory of keys is looked up by order before anything is
-called."""
+taken. An intent, to charge or to refund, that is nearly as old as the gateway's memory of keys is looked up by order
+before anything is called."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ Status = Literal["charging", "charged", "refused", "settling", "refunded", "void
 
 
 class Payment(BaseModel):
-    """What payment did for one order. ``tries`` numbers the charge's idempotency keys; ``intent_at`` is in seconds
-    since the epoch."""
+    """What payment did for one order. ``tries`` numbers the charge's idempotency keys; ``intent_at`` is when the call
+    that is under way was first intended, in seconds since the epoch."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -88,7 +88,7 @@ def resume(payment: Payment, event: Event, outcome: Outcome, context: Context) -
         case Answer() if payment.status == "charging":
             return _charged(payment, outcome)
         case Answer() if payment.status == "settling":
-            return _settle_outcome(payment, outcome)
+            return _settle_outcome(payment, outcome, context)
     return Fail(f"{payment.status} cannot go on after {type(outcome).__name__}")
 
 
@@ -119,8 +119,9 @@ def _cancel(payment: Payment | None, event: OrderCancelled, context: Context) ->
         case "refunded":
             return Commit(payment, (_refund_event(payment),))
         case _:
-            settling = payment.model_copy(update={"status": "settling"})
-            return Intend(settling, _refund(settling) if settling.charge_id else _learn(settling, context))
+            update = {"status": "settling"} | ({"intent_at": context.now} if payment.status == "charged" else {})
+            settling = payment.model_copy(update=update)
+            return Intend(settling, _learn(settling, context))
 
 
 def _charged(payment: Payment, answer: Answer) -> Decision[Payment]:
@@ -139,10 +140,14 @@ def _charged(payment: Payment, answer: Answer) -> Decision[Payment]:
     return Commit(refused, (PaymentFailed(order_id=payment.order_id, customer_id=payment.customer_id, reason=reason),))
 
 
-def _settle_outcome(payment: Payment, answer: Answer) -> Decision[Payment]:
-    if answer.value["status"] == "charged":
-        taken = payment.model_copy(update={"charge_id": answer.value["charge_id"]})
-        return Intend(taken, _refund(taken))
+def _settle_outcome(payment: Payment, answer: Answer, context: Context) -> Decision[Payment]:
+    match answer.value["status"]:
+        case "charged":
+            taken = {"charge_id": answer.value["charge_id"], "intent_at": context.now}
+            settling = payment.model_copy(update=taken)
+            return Intend(settling, _refund(settling))
+        case "refunded":
+            return _refunded(payment, answer)
     return _void(payment)
 
 
@@ -177,11 +182,12 @@ def _refund_event(payment: Payment) -> PaymentRefunded:
 
 
 def _learn(payment: Payment, context: Context) -> Call:
-    """How to learn what became of a charge: the same call again while the gateway surely remembers its key."""
+    """How to learn what became of a charge or a refund: the same call again while the gateway surely remembers its
+    key."""
     age = context.now - payment.intent_at
     if age > context.settings.gateway_key_life - context.settings.gateway_key_margin:
         return Call(GATEWAY, "lookup", {"order_id": payment.order_id})
-    return _charge(payment)
+    return _refund(payment) if payment.charge_id else _charge(payment)
 
 
 def _charge(payment: Payment) -> Call:
