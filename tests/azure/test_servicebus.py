@@ -233,6 +233,18 @@ def test_what_a_receiver_leaves_unread_is_there_for_the_next(
         receiver.complete_message(message)
 
 
+def test_one_receiver_settles_more_messages_than_a_session_has_room_for(
+    sender: ServiceBusSender, receiver: ServiceBusReceiver
+) -> None:
+    for _ in range(22):
+        sender.send_messages([ServiceBusMessage(str(number)) for number in range(100)])
+    for count in range(2200):
+        message = receive(receiver)
+        assert str(message) == str(count % 100)
+        receiver.complete_message(message)
+    assert nothing(receiver)
+
+
 def test_two_receivers_share_a_queue(service_bus: ServiceBusClient, sender: ServiceBusSender) -> None:
     with service_bus.get_queue_receiver(QUEUE) as first, service_bus.get_queue_receiver(QUEUE) as second:
         sender.send_messages([ServiceBusMessage(str(number)) for number in range(2)])
