@@ -114,7 +114,8 @@ class SimulatedGateway:
         self._books.obey_simulation()
         entries = list(self._books.entries(order_id).values())
         refunds = [entry for entry in entries if entry["status"] == "refunded"]
-        return (refunds or entries or [{"status": "none"}])[-1]
+        last: dict[str, Any] = (refunds or entries or [{"status": "none"}])[-1]
+        return last
 
 
 class SimulatedCarrier:
