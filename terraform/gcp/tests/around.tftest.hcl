@@ -223,8 +223,30 @@ run "github_may_plan_from_a_pull_request_and_apply_from_the_approved_environment
   assert {
     condition = alltrue([
       for grant in values(google_project_iam_member.this) : !can(regex("admin|editor|writer|user$", lower(grant.role)))
-      if startswith(grant.member, "serviceAccount:orderflow-prod-plan@")
+      if startswith(grant.member, "serviceAccount:orderflow-prod-ci-plan@")
     ])
     error_message = "A plan may change something."
+  }
+}
+
+run "without_a_repository_there_is_no_identity_for_ci" {
+  command = plan
+
+  module {
+    source = "./modules/ci"
+  }
+
+  variables {
+    environment       = "dev"
+    github_repository = null
+    granted_roles     = []
+    name              = "orderflow-dev"
+    project           = "my-project"
+    source_bucket     = "a-source"
+  }
+
+  assert {
+    condition     = output.identity == null && length(google_service_account.this) == 0 && length(google_project_iam_member.this) == 0
+    error_message = "An identity that nobody asked for was made."
   }
 }

@@ -30,7 +30,8 @@ variables {
   }
 }
 
-run "every_service_with_messages_has_a_queue_a_dead_letter_queue_and_a_redrive_topic" {
+# One run for all of it: planning the whole root is what takes time.
+run "every_service_collection_and_bucket_of_the_topology_has_all_that_it_needs" {
   command = plan
 
   assert {
@@ -49,10 +50,6 @@ run "every_service_with_messages_has_a_queue_a_dead_letter_queue_and_a_redrive_t
     condition     = output.queues["payment"] == "projects/my-project/subscriptions/orderflow-dev-payment" && output.dead_letter_queues["payment"] == "${output.queues["payment"]}-dlq"
     error_message = "deadletters.py finds its queues by these names."
   }
-}
-
-run "every_service_but_sinks_has_a_function_and_identities_of_its_own" {
-  command = plan
 
   assert {
     condition = toset(keys(output.functions)) == toset([
@@ -75,10 +72,6 @@ run "every_service_but_sinks_has_a_function_and_identities_of_its_own" {
     ])
     error_message = "Each function but the HTTP API has one caller of its own."
   }
-}
-
-run "every_service_has_its_alarms_and_the_workflow_those_of_amplification" {
-  command = plan
 
   assert {
     condition = toset(keys(module.observability.alarms)) == toset(flatten([
@@ -93,10 +86,6 @@ run "every_service_has_its_alarms_and_the_workflow_those_of_amplification" {
     ]))
     error_message = "An alarm is missing, or watches nothing."
   }
-}
-
-run "every_collection_and_bucket_of_the_topology_is_made" {
-  command = plan
 
   assert {
     condition     = toset(keys(output.stores)) == toset(keys(jsondecode(file("../../topology.json")).collections))
@@ -107,10 +96,6 @@ run "every_collection_and_bucket_of_the_topology_is_made" {
     condition     = output.archive_bucket == "orderflow-dev-archive-my-project" && output.drop_bucket == "orderflow-dev-drop-my-project"
     error_message = "The buckets are not those of the topology."
   }
-}
-
-run "an_operator_reaches_the_deployment_with_the_environment_that_wiring_reads" {
-  command = plan
 
   assert {
     condition = output.environment == tomap({
@@ -150,18 +135,5 @@ run "names_fit_with_the_longest_prefix_environment_and_project" {
   assert {
     condition     = alltrue([for name in concat(values(module.objects.buckets), [module.functions.source_bucket]) : length(name) <= 63])
     error_message = "The name of a bucket has 63 characters at most."
-  }
-}
-
-run "without_a_repository_there_is_no_identity_for_ci" {
-  command = plan
-
-  variables {
-    github_repository = null
-  }
-
-  assert {
-    condition     = output.ci_identity == null
-    error_message = "An identity that nobody asked for was made."
   }
 }

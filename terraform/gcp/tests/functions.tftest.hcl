@@ -159,7 +159,7 @@ run "a_service_may_do_what_the_topology_says_and_nothing_else" {
   }
 
   assert {
-    condition     = { for name, grant in google_pubsub_topic_iam_member.dead_letter : name => grant.topic } == var.dead_letter_topics
+    condition     = { for name, grant in google_pubsub_topic_iam_member.dead_letter : name => grant.topic } == { files = "orderflow-dev-files-dlq", pay = "orderflow-dev-pay-dlq" }
     error_message = "A service may dead-letter into another's queue."
   }
 

@@ -29,7 +29,7 @@ variables {
   }
 }
 
-run "a_declared_service_gets_its_queue_dead_letters_function_identity_collection_and_secret" {
+run "a_declared_service_gets_all_that_the_others_have" {
   command = plan
 
   assert {
@@ -46,19 +46,11 @@ run "a_declared_service_gets_its_queue_dead_letters_function_identity_collection
     condition     = contains(keys(module.functions.secrets), "ledger")
     error_message = "The secret of the external system that the new service uses is missing."
   }
-}
-
-run "a_declared_service_gets_its_filter" {
-  command = plan
 
   assert {
     condition     = module.messaging.filters["loyalty"] == "(attributes.kind = \"OrderConfirmed\" OR attributes.kind = \"ShipmentCreated\") AND (attributes.tier = \"elevated\" OR attributes.tier = \"high\")"
     error_message = "The new service's filter is ${module.messaging.filters["loyalty"]}"
   }
-}
-
-run "a_declared_service_gets_its_alarms_and_its_row_on_the_dashboard" {
-  command = plan
 
   assert {
     condition     = length([for alarm in keys(module.observability.alarms) : alarm if startswith(alarm, "loyalty-")]) == 5

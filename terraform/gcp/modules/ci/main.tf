@@ -94,7 +94,7 @@ resource "google_service_account" "this" {
   for_each = local.accounts
 
   project      = var.project
-  account_id   = "${var.name}-${each.key}"
+  account_id   = "${var.name}-ci-${each.key}"
   display_name = "GitHub Actions: ${each.key} of ${var.name}"
 }
 

@@ -60,7 +60,7 @@ resource "google_artifact_registry_repository" "this" {
 
 resource "google_service_account" "build" {
   project      = var.project.id
-  account_id   = "${var.name}-build"
+  account_id   = "${var.name}-image-build"
   display_name = "Builds the functions of ${var.name}"
 }
 
