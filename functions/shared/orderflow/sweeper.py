@@ -52,11 +52,11 @@ def sweep(shell: Shell) -> Steps[Swept]:
 
 
 def _look_at(shell: Shell, key: str, stored: Stored, swept: Swept) -> Steps[None]:
-    record = load(SERVICE, stored)
-    assert record.state is not None
     swept.looked_at += 1
     now = shell.clock.now()
     try:
+        record = load(SERVICE, stored)
+        assert record.state is not None
         if record.state.status == "pending" and record.state.expires_at <= now:
             cause = Cause(f"{record.state.order_id}.expire", "expire", record.state.order_id)
             decision = cancel(record.state, "deadline: not confirmed in time", now)
@@ -69,9 +69,10 @@ def _look_at(shell: Shell, key: str, stored: Stored, swept: Swept) -> Steps[None
         swept.republished += 1
     except Conflict:
         return  # Somebody moved the order on: it is not standing still.
-    except Unavailable as error:
+    except Exception as error:  # One order that cannot be swept must not keep the others from it.
         swept.failed += 1
-        log.write("WARNING", "sweep failed", subject=record.state.order_id if record.state else key, reason=str(error))
+        level = "WARNING" if isinstance(error, Unavailable) else "ERROR"
+        log.write(level, "sweep failed", subject=key, reason=f"{type(error).__name__}: {error}")
 
 
 def _later(order: Order, shell: Shell, now: float) -> Order:
