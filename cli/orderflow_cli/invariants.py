@@ -33,6 +33,10 @@ NAMES = {
 }
 
 
+_LETTERS = 1_000
+"""More dead letters than this are not looked at in one queue."""
+
+
 @dataclass(slots=True)
 class Verdict:
     """What a check found: broken promises by invariant, and figures of the orders."""
@@ -116,7 +120,7 @@ class _Checker:
     def dead_letters(self, poison_ids: frozenset[str]) -> None:
         """Every dead-letter queue."""
         for service in self._services:
-            for letter in self._ports.dead_letters.browse(service.name):
+            for letter in self._ports.dead_letters.browse(service.name, limit=_LETTERS):
                 self.verdict.letters += 1
                 if letter.event_id not in poison_ids:
                     self._break("I6", f"{service.name}: {letter.reason}: {letter.detail}")
@@ -186,7 +190,8 @@ class _Checker:
     def _message(self, event: NotificationRequested) -> None:
         sendings = self._entries("messages", event.notification_id)
         self.verdict.messages[event.channel] += len(sendings)
-        if len(sendings) > 1:
+        message = self._record(find(event.channel), safe_key(event.notification_id)).state
+        if len(sendings) != (message is not None and message.status == "sent"):
             self._break("I5", f"{event.channel} {event.template} of {event.order_id} was sent {len(sendings)} times")
 
     def _entries(self, collection: str, key: str) -> dict[str, Any]:

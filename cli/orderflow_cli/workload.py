@@ -151,11 +151,11 @@ def read_file(path: Path, seed: int) -> tuple[Workload, list[str]]:
     refused: list[str] = []
     for number, line in _numbered(path):
         try:
-            body = json.loads(line)
+            body = json.loads(line.decode())
             customer = body.pop("customer", PEOPLE[0].id)
             if not isinstance(customer, str):
                 raise TypeError
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             refused.append(f"line {number}: it is no JSON object with an order request")
             continue
         anything = ("shipped", "payment-failed", "out-of-stock", "customer", "shipment-refused", "fraud-suspected")
@@ -163,7 +163,7 @@ def read_file(path: Path, seed: int) -> tuple[Workload, list[str]]:
     return Workload(tuple(wishes), dict.fromkeys(CATALOGUE, _PLENTY)), refused
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if line.strip():
             yield number, line
