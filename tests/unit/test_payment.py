@@ -262,6 +262,22 @@ def test_an_old_charge_of_a_cancelled_order_is_found_and_given_back(lab: Lab, ga
     assert said(lab) == ["PaymentRefunded"]
 
 
+@pytest.mark.parametrize("found", ["refunded", "charged"])
+def test_an_old_refund_is_looked_up_and_made_once(lab: Lab, gateway: Gateway, found: str) -> None:
+    place(lab)
+    gateway.answers["refund"] = Unavailable("timeout")
+    assert isinstance(stop(lab), Retry)
+    lab.clock.time += AGED + 1
+    gateway.calls.clear()
+    gateway.answers |= {
+        "refund": {"status": "refunded", "refund_id": "re-1"},
+        "lookup": {"status": found, "charge_id": "ch-1", "refund_id": "re-1"},
+    }
+    assert done(stop(lab)) == "handled"
+    assert gateway.asked() == (["lookup"] if found == "refunded" else ["lookup", "refund"])
+    assert said(lab) == ["PaymentCompleted", "PaymentRefunded"]
+
+
 def test_a_gateway_that_takes_the_money_and_loses_the_answer_takes_it_once(lab: Lab) -> None:
     """The simulated gateway does so for tokens that begin with tok_lost."""
     lost = enveloped(order_placed(payment_token="tok_lost"), "e-p")
