@@ -63,7 +63,7 @@ class Root:
 
     Each environment has a data folder of its own, so that one may go from one to another without a new init.
     ``local_state`` keeps the state in a file under ``.orderflow/`` instead of the shared state store: to try things
-    out. """
+    out."""
 
     def __init__(self, root: Path, cloud: str, environment: str, *, local_state: bool = False) -> None:
         self.cloud = cloud

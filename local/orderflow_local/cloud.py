@@ -23,7 +23,7 @@ class Setup:
     ``workdir`` is the cloud's own folder for state and logs, made by the caller. ``settings`` are environment
     variables for the functions (``ORDERFLOW_*`` of `orderflow.settings`, the issuer's address among them); a cloud
     adds those that its adapters read. ``push_issuer`` is the base URL of the local issuer, whose
-    ``/token?aud=...&email=...`` signs broker tokens. """
+    ``/token?aud=...&email=...`` signs broker tokens."""
 
     workdir: Path
     settings: Mapping[str, str] = field(default_factory=dict)

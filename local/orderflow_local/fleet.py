@@ -20,8 +20,8 @@ from orderflow_local.logs import read_lines
 CLOUDS = ("aws", "azure", "gcp")
 AUDIENCE = "orderflow-api"
 LOCAL_SETTINGS = {
-    # On one machine people wait for what happens: the sweeper and the breakers look sooner than in production.
-    "ORDERFLOW_SWEEP_AFTER": "15",
+    # On one machine people wait for what happens: the breakers look sooner than in production, and the sweeper more
+    # often (not at younger orders: on a slow machine that would publish everything again while it is still at work).
     "ORDERFLOW_SWEEP_EVERY_S": "5",
     "ORDERFLOW_BREAKER_COOLDOWN": "5",
 }

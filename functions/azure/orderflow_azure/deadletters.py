@@ -71,7 +71,7 @@ class ServiceBusDeadLetters:
     def resend(self, letter: DeadLetter) -> None:
         from azure.servicebus import ServiceBusMessage
 
-        properties: dict[str | bytes, Any] = {**letter.attributes}
+        properties: dict[str | bytes, Any] = dict(letter.attributes.items())
         message = ServiceBusMessage(letter.body, application_properties=properties)
         self._clients.send(self._queue(letter.service), [message])
 

@@ -105,7 +105,7 @@ def delivery(message: func.ServiceBusMessage) -> Delivery:
 def _copy(message: func.ServiceBusMessage, after: float) -> ServiceBusMessage:
     from azure.servicebus import ServiceBusMessage
 
-    properties: dict[str | bytes, Any] = {**(message.application_properties or {})}
+    properties: dict[str | bytes, Any] = dict((message.application_properties or {}).items())
     return ServiceBusMessage(
         message.get_body(),
         application_properties=properties,

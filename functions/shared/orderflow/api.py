@@ -107,6 +107,11 @@ class Api:
 
     def respond(self, request: Request) -> Steps[Response]:
         """Answer a request; whatever it holds, this does not raise."""
+        response = yield from self._answer(request)
+        log.write("INFO", "request", method=request.method, path=request.path, status=response.status)
+        return response
+
+    def _answer(self, request: Request) -> Steps[Response]:
         try:
             status, body, headers = yield from self._route(request)
         except Problem as problem:

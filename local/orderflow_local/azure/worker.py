@@ -1,9 +1,8 @@
 """Calling the functions of an app as the host of Azure Functions does: through a worker.
 
 `load` chooses: `LibraryWorker` is Microsoft's worker library (azure-functions-runtime, Python 3.13 and newer), spoken
-to in the messages of the host's own protocol; `BindingsWorker` decodes with the converters of `azure.functions`, which the
-worker uses too, and calls the functions itself.
-"""
+to in the messages of the host's own protocol; `BindingsWorker` decodes with the converters of `azure.functions`,
+which the worker uses too, and calls the functions itself."""
 
 from __future__ import annotations
 
