@@ -107,7 +107,8 @@ class Front {
   #arrived({ message, delivery, receiver, connection }) {
     const reply = (properties, body = {}) => {
       const back = connection.find_sender((sender) => sender.address === receiver.address);
-      back?.send({ correlation_id: message.message_id, application_properties: properties, body });
+      const sent = back?.send({ correlation_id: message.message_id, application_properties: properties, body });
+      if (sent) sent.settled = true; // clients do not settle replies, and rhea would wait for it
     };
     if (receiver.address === "$cbs") {
       delivery.accept();
@@ -137,11 +138,13 @@ class Front {
   #settle({ delivery, sender }, action) {
     if (!sender.queue || sender.snd_settle_mode === 1) return;
     const held = action(sender.queue, delivery.tag, delivery.remote_state);
-    if (delivery.remote_settled) return delivery.update(true); // nothing to answer, but rhea keeps it until it is settled here
+    if (delivery.remote_settled) return delivery.update(true); // rhea keeps it until it is settled here too
     const lost = { condition: LOCK_LOST, description: "The lock supplied is invalid or expired.", info: {} };
     // The outcome is echoed, but a rejection without its error: with one it would say that settling failed.
-    const echo = delivery.remote_state.constructor.composite_type === "rejected" ? codec.rejected({}) : delivery.remote_state;
+    const rejected = delivery.remote_state.constructor.composite_type === "rejected";
+    const echo = rejected ? codec.rejected({}) : delivery.remote_state;
     delivery.update(true, (held ? echo : codec.rejected({ error: lost })).described());
+    delivery.remote_settled = true; // the client says no more, and rhea would wait for it
   }
 
   // ---- to clients
