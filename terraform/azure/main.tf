@@ -58,10 +58,10 @@ module "objects" {
 module "functions" {
   source = "./modules/functions"
 
-  archive_bucket                         = local.archive_bucket
   account_id                             = var.account_id
   application_insights_connection_string = module.observability.application_insights_connection_string
   application_insights_id                = module.observability.application_insights_id
+  archive_bucket                         = local.archive_bucket
   compact_name                           = local.compact
   container_ids                          = module.objects.container_ids
   dead_letter_queue_ids                  = module.messaging.dead_letter_queue_ids
@@ -110,7 +110,6 @@ module "observability" {
     topic = { id = module.messaging.topic_id, logs = ["DeliveryFailures", "PublishFailures"] }
     vault = { id = module.functions.vault_id, logs = ["AuditEvent"] }
   }
-
   doors              = [for name in local.doors : module.functions.names[name]]
   functions          = module.functions.names
   hears              = { for name, service in local.services : name => service.hears if can(service.hears) }

@@ -1,5 +1,5 @@
 data "azurerm_role_definition" "given" {
-  for_each = local.appliers == {} ? [] : var.roles
+  for_each = length(local.appliers) > 0 ? var.roles : toset([])
 
   name = each.key
 }
