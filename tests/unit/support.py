@@ -59,6 +59,11 @@ class WatchedStore(MemoryStore):
         self.before: Callable[[str, str, str], None] | None = None
         self.after: Callable[[str, str, str], None] | None = None
 
+    def copy(self, other: MemoryStore) -> None:
+        """Hold what another store holds now."""
+        self._documents = dict(other._documents)
+        self._writes = other._writes
+
     def writes(self) -> int:
         """How many writes there were."""
         return sum(number for (method, _), number in self.calls.items() if method == "put")

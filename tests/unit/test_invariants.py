@@ -28,8 +28,8 @@ ORDERS = {
 """Orders of the run by id, and how each ends."""
 
 
-@pytest.fixture
-def lab() -> Lab:
+@pytest.fixture(scope="module")
+def finished() -> Lab:
     """A run at rest: an order of every story, on its way in any order."""
     lab = Lab.make()
     lab.customer("zoe")
@@ -43,6 +43,16 @@ def lab() -> Lab:
     lab.place("cancelled", lines=(("CUP", 1),))
     cancel(lab, "cancelled")
     lab.run_to_rest(order=Random(5))
+    return lab
+
+
+@pytest.fixture
+def lab(finished: Lab) -> Lab:
+    """The finished run, to be spoilt by one test."""
+    lab = Lab.make()
+    lab.store.copy(finished.store)
+    lab.broker.published = list(finished.broker.published)
+    lab.clock.time = finished.clock.time
     return lab
 
 
