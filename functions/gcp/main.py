@@ -7,12 +7,12 @@ A target is made when it is asked for, so that a function refuses to start for w
 
 from __future__ import annotations
 
-from orderflow_gcp.entrypoints import Function
+from orderflow_gcp.entrypoints import Function, UnknownTarget
 from orderflow_gcp.entrypoints import target as _target
 
 
 def __getattr__(name: str) -> Function:
     try:
         return _target(name)
-    except LookupError:
+    except UnknownTarget:
         raise AttributeError(f"no function is named {name}") from None

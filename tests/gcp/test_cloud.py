@@ -14,7 +14,7 @@ from orderflow_local.cloud import Missing, Setup
 from orderflow_local.gcp import emulators
 from orderflow_local.gcp.cloud import GcpCloud
 from orderflow_local.issuer import Issuer
-from orderflow_local.processes import listens
+from orderflow_local.processes import StartFailed, listens
 from waiting import wait_until
 
 pytestmark = pytest.mark.local_cloud
@@ -131,6 +131,15 @@ def test_the_sweeper_is_called(cloud: GcpCloud, folder: Path) -> None:
 @pytest.fixture
 def folder(cloud: GcpCloud) -> Path:
     return cloud.folder
+
+
+def test_a_function_that_cannot_run_is_said_at_once_and_nothing_stays(tmp_path: Path, issuer: Issuer) -> None:
+    settings = {"ORDERFLOW_GCP_EMULATORS": "embedded", "ORDERFLOW_MAX_BODY": "many"}
+    cloud = GcpCloud(Setup(tmp_path, settings, issuer.url))
+    with pytest.raises(StartFailed, match="ORDERFLOW_MAX_BODY must be of type int, not 'many'"):
+        cloud.start(lambda _: None)
+    ports = [int(url.rpartition(":")[2]) for url in cloud.urls.values()]
+    wait_until(lambda: not any(listens(port) for port in ports), "all ports to be free", 10)
 
 
 def test_nothing_listens_after_stop(tmp_path: Path, issuer: Issuer) -> None:

@@ -22,6 +22,7 @@ from orderflow import topology
 from orderflow.http import Request, Response
 from orderflow.ports import Delivery
 from orderflow.processing import Done, Outcome, Retry
+from orderflow.settings import BadSetting
 from orderflow.sweeper import Swept
 from orderflow_gcp import entrypoints, wiring
 from orderflow_gcp.push import NotConfigured
@@ -78,7 +79,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERFLOW_PUSH_ISSUER", ISSUER)
     monkeypatch.setenv("ORDERFLOW_PUSH_JWKS_URL", f"{ISSUER}/jwks.json")
     monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", lambda _: KEYS.jwks())
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
+    monkeypatch.setenv("ORDERFLOW_ARCHIVE_BUCKET", "archive")
+    monkeypatch.setenv("ORDERFLOW_DROP_BUCKET", "drop")
     entrypoints.target.cache_clear()
+    wiring.app.cache_clear()
 
 
 @pytest.fixture
@@ -201,6 +206,31 @@ def test_without_push_settings_a_function_does_not_start(
     with pytest.raises(NotConfigured):
         serve(target)
     serve("api")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("GOOGLE_CLOUD_PROJECT", None, KeyError),
+        ("ORDERFLOW_DROP_BUCKET", None, KeyError),
+        ("ORDERFLOW_MAX_BODY", "many", BadSetting),
+    ],
+)
+@pytest.mark.parametrize("target", ["inventory", "api"])
+def test_a_function_with_wrong_settings_does_not_start(
+    serve: Serve,
+    target: str,
+    variable: str,
+    value: str | None,
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(error, match=variable):
+        serve(target)
 
 
 def test_starting_imports_no_sdk() -> None:

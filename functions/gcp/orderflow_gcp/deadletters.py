@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _OURS = "orderflow-letter-"
 _NATIVE = "CloudPubSubDeadLetterSource"
 _VALUE_BYTES = 1_024
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
 """A pull that brings nothing for so long has shown all there is."""
 _TIMEOUT_SECONDS = 10.0
 _MOST = 10_000

@@ -46,27 +46,39 @@ MARGIN_S = 2.0
 """Kept of a function's time for what follows the application."""
 
 
+class UnknownTarget(Exception):
+    """No function has this name."""
+
+
 @cache
 def target(name: str) -> Function:
     """The function that functions-framework serves as ``--target``: a service of the topology by its name, or
     ``consume`` for the one that ``ORDERFLOW_SERVICE`` names.
 
-    Raises `LookupError` for any other name, and `NotConfigured` where pushes could not be verified, so that the process
-    does not start.
+    Raises `UnknownTarget` for any other name, `NotConfigured` where pushes could not be verified, and what `wiring.app`
+    raises where another setting is wrong: the process does not start.
     """
     service = _named_service() if name == "consume" else name
-    if service in SERVICES:
-        seconds = find(service).limits.timeout_s
-        return _verified(lambda body, deadline: consume(service, body, deadline), seconds)
-    declared = topology.build()["services"][service]
-    match declared["trigger"]:
+    function = _queue_consumer(service) if service in SERVICES else _declared(service)
+    wiring.app()
+    return function
+
+
+def _queue_consumer(service: str) -> Function:
+    return _verified(lambda body, deadline: consume(service, body, deadline), find(service).limits.timeout_s)
+
+
+def _declared(service: str) -> Function:
+    """A function that is no queue's consumer. The whole topology is only built for these: it imports every service."""
+    declared = topology.build()["services"].get(service, {})
+    match declared.get("trigger"):
         case "http":
             return api
         case "object":
             return _verified(load_file, declared["limits"]["timeout_s"])
         case "schedule":
             return _verified(sweep, declared["limits"]["timeout_s"])
-    raise LookupError(service)
+    raise UnknownTarget(service)
 
 
 def api(request: flask.Request) -> Answer:

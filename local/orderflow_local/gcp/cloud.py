@@ -82,7 +82,7 @@ class GcpCloud:
             return {service: Depth(*counts) for service, counts in json.load(answer).items()}
 
     def _start(self, report: Report) -> None:
-        from orderflow_local.gcp.provision import provision
+        from orderflow_local.gcp.provision import await_firestore, provision
         from orderflow_local.gcp.push_relay import write_routes
 
         kind = emulators.choose(self._setup.settings.get("ORDERFLOW_GCP_EMULATORS"))
@@ -101,6 +101,7 @@ class GcpCloud:
         report(f"Pub/Sub is up and provisioned ({kind})")
         relay = self._run("push-relay", self._relay_command(routes, pubsub), revive=True)
         brokers[1].wait_for_port(_port(firestore))
+        await_firestore(firestore, project=PROJECT)
         report(f"Firestore is up ({kind})")
         brokers[2].wait_for_port(_port(storage))
         relay.wait_for_port(self._relay_port)

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
@@ -70,9 +71,12 @@ class _Hosts:
                 self._fork(function)
             self._note()
             while True:
-                pid, _ = os.wait()
+                pid, status = os.wait()
+                function = self._running.pop(pid)
+                if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+                    raise SystemExit(f"{function.target} does not run:\n{_tail(function.log)}")
                 time.sleep(_PAUSE_SECONDS)
-                self._fork(self._running.pop(pid))
+                self._fork(function)
                 self._note()
         finally:
             for pid in self._running:
@@ -95,10 +99,15 @@ class _Hosts:
             os.dup2(log, stream)
         os.environ.update(function.env)
         options = ["--target", function.target, "--source", self._source]
+        code: Any = 1
         try:
             self._framework([*options, "--host", "127.0.0.1", "--port", str(function.port)])
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            traceback.print_exc()
         finally:
-            os._exit(1)
+            os._exit(code if isinstance(code, int) else 1)
 
     def _die_with_parent(self) -> None:
         os.read(self._parent_lives, 1)
@@ -109,6 +118,10 @@ class _Hosts:
         fresh = self._pids.with_suffix(".new")
         fresh.write_text(text)
         fresh.replace(self._pids)
+
+
+def _tail(log: str) -> str:
+    return "\n".join(Path(log).read_text(errors="replace").splitlines()[-5:])
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -69,8 +68,4 @@ async def _serve(port: int, make: Callable[[], Mapping[str, Mapping[str, Method]
     )
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await stopped.wait()
-    await server.stop(0)
+    await server.wait_for_termination()

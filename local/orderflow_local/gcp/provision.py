@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import grpc
+from google.api_core.exceptions import NotFound
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -14,6 +18,7 @@ from orderflow.topology import pubsub_filter
 from orderflow_local.gcp.push_relay import Route
 
 _LETTER_DEADLINE_S = 60
+_READY_SECONDS = 60
 
 
 def provision(
@@ -24,12 +29,21 @@ def provision(
 
     The subscriptions have their filters and dead-letter policies, but neither push configuration nor retry policy:
     both are the relay's."""
-    return _Provisioning(broker, project, prefix, email, urls).run(topology)
+    with grpc.insecure_channel(broker) as channel:
+        return _Provisioning(channel, project, prefix, email, urls).run(topology)
+
+
+def await_firestore(address: str, *, project: str) -> None:
+    """Return when Firestore answers a first read: Google's emulator listens some time before it does."""
+    with grpc.insecure_channel(address) as channel, suppress(NotFound):
+        client = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
+        client.get_document(
+            name=f"projects/{project}/databases/(default)/documents/nothing/nothing", timeout=_READY_SECONDS
+        )
 
 
 class _Provisioning:
-    def __init__(self, broker: str, project: str, prefix: str, email: str, urls: Mapping[str, str]) -> None:
-        channel = grpc.insecure_channel(broker)
+    def __init__(self, channel: grpc.Channel, project: str, prefix: str, email: str, urls: Mapping[str, str]) -> None:
         self._publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         self._subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         self._project = project
