@@ -97,6 +97,10 @@ def at_rest(
             yield message, key
     yield from _stock(store, workload)
     yield from _events(store, broker, fleet, watch, active)
+    letters = {(letter.service, letter.body) for letter in broker.buried}
+    for service, body in workload.poison:
+        if (service, body) not in letters:
+            yield f"I6: a message that {service} could not read is in no DLQ: {body!r}", "poison"
     for letter in broker.buried:
         reason = _unstated(letter, fleet)
         if reason:

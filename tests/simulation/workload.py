@@ -48,6 +48,8 @@ class Workload:
         self.wishes: list[Wish] = []
         self.arrived: dict[str, int] = dict.fromkeys(PRICES, 0)
         """Units by SKU that were in stock or came in a good row of a stock file."""
+        self.poison: list[tuple[str, bytes]] = []
+        """What was put into queues that is none of ours."""
         self.customers: list[str] = []
         self.last = 0.0
         self._world = world
@@ -238,6 +240,7 @@ class Workload:
         random = self._world.random
         service = random.choice(list(self._broker.filters))
         body = random.choice((b"", b"{", b"\xff\xfe", b"[]", b'{"specversion":"1.0"}', b"null"))
+        self.poison.append((service, body))
         self._broker.enqueue(service, body, {}, "poison", "")
 
     def _outage(self, seconds: float) -> None:

@@ -1,0 +1,488 @@
+"""Bugs to show that the simulator has teeth: each takes one guarantee out of the shared package while its context
+lasts. Some are the real bugs of other systems of this kind.
+
+``python -m simulation.bugs`` prints a table of how many runs it takes to catch each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+from orderflow import api, attempts, driver, files, processing, sweeper
+from orderflow.envelope import Envelope, decode
+from orderflow.events import InventoryReleased, OutOfStock
+from orderflow.ports import Conflict, Delivery, Unavailable
+from orderflow.processing import Done, Retry, Shell
+from orderflow.record import Record
+from orderflow.service import Call, Commit, Declined, Fail, Service, Wait
+from orderflow.services import channels, find, inventory, order, payment, shipping
+from orderflow.steps import Get, Publish, Put, Steps
+from simulation import workers
+from simulation.profiles import PROFILES
+from simulation.simulator import Result, simulate
+
+MOST_RUNS = 300
+"""Within how many runs every bug must be caught."""
+
+Plant = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A way to break the shared package."""
+
+    name: str
+    plant: Plant
+
+
+BUGS: list[Bug] = []
+
+
+def bug(name: str) -> Callable[[Plant], Plant]:
+    """Register a bug under what it does wrong."""
+
+    def register(plant: Plant) -> Plant:
+        BUGS.append(Bug(name, plant))
+        return plant
+
+    return register
+
+
+def hunt(planted: Bug, most: int = MOST_RUNS) -> tuple[int, Result | None]:
+    """Run seeds on all profiles in turn until the bug is caught; answers the number of runs, and the run that did."""
+    profiles = list(PROFILES)
+    with planted.plant():
+        for seed in range(most):
+            result = simulate(seed, profiles[seed % len(profiles)])
+            if result.violations:
+                return seed + 1, result
+    return most, None
+
+
+@contextmanager
+def services(*changed: Service[Any], **fields: Any) -> Iterator[None]:
+    """Declare services differently."""
+    kept = {each.name: {name: getattr(each, name) for name in fields} for each in changed}
+    try:
+        for each in changed:
+            for name, value in fields.items():
+                object.__setattr__(each, name, value)
+        yield
+    finally:
+        for each in changed:
+            for name, value in kept[each.name].items():
+                object.__setattr__(each, name, value)
+
+
+# The shell
+
+
+@bug("acknowledges before it has handled")
+def acknowledges_first() -> AbstractContextManager[Any]:
+    consume = workers.Fleet._consume
+
+    def wrong(self: Any, service: str, receipts: Any) -> None:
+        for receipt in receipts:
+            self._broker.settle(receipt, Done())
+        consume(self, service, receipts)
+
+    return patch.object(workers.Fleet, "_consume", wrong)
+
+
+@bug("acknowledges what failed (eShop's event bus)")
+def acknowledges_failures() -> AbstractContextManager[Any]:
+    deliver = Shell.deliver
+
+    def wrong(self: Shell, service: Service[Any], delivery: Delivery) -> Steps[Any]:
+        outcome = yield from deliver(self, service, delivery)
+        return Done("failed") if isinstance(outcome, Retry) else outcome
+
+    return patch.object(Shell, "deliver", wrong)
+
+
+@bug("publishes before it commits")
+def publishes_first() -> AbstractContextManager[Any]:
+    commit = Shell.commit
+
+    def wrong(self: Shell, service: Service[Any], key: str, changed: Record[Any]) -> Steps[Record[Any]]:
+        yield from self.publish(changed.emitted())
+        return (yield from commit(self, service, key, changed))
+
+    return patch.object(Shell, "commit", wrong)
+
+
+@bug("does not recognise a known event")
+def forgets() -> AbstractContextManager[Any]:
+    load = processing.load
+
+    class Amnesia(dict[str, Any]):
+        def __contains__(self, key: object) -> bool:
+            return False
+
+    def wrong(service: Service[Any], stored: Any) -> Record[Any]:
+        known = load(service, stored)
+        return replace(known, absorbed=Amnesia(known.absorbed))
+
+    return patch.object(processing, "load", wrong)
+
+
+@bug("a known event is not published again")
+def publishes_once() -> AbstractContextManager[Any]:
+    commit, finish = Shell.commit, Shell._finish
+    fresh: list[Record[Any]] = []
+
+    def committed(self: Shell, service: Service[Any], key: str, changed: Record[Any]) -> Steps[Record[Any]]:
+        fresh.append((yield from commit(self, service, key, changed)))
+        return fresh[-1]
+
+    def wrong(self: Shell, service: Any, key: str, known: Record[Any], cause: Any, event: Any) -> Steps[None]:
+        if any(known is each for each in fresh[-50:]):
+            yield from finish(self, service, key, known, cause, event)
+
+    return _both(patch.object(Shell, "commit", committed), patch.object(Shell, "_finish", wrong))
+
+
+@bug("every publish has a new event id")
+def random_ids() -> AbstractContextManager[Any]:
+    numbers = count()
+
+    def wrong(self: Shell, emitted: Any) -> Steps[None]:
+        for envelope in emitted:
+            yield Publish(envelope.model_copy(update={"id": f"random-{next(numbers)}"}))
+
+    return patch.object(Shell, "publish", wrong)
+
+
+@bug("goes on when a publish failed")
+def swallows_publish() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, emitted: Any) -> Steps[None]:
+        for envelope in emitted:
+            try:
+                yield Publish(envelope)
+            except Unavailable:
+                continue
+
+    return patch.object(Shell, "publish", wrong)
+
+
+@bug("overwrites after a lost compare-and-set")
+def ignores_conflicts() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, service: Service[Any], key: str, changed: Record[Any]) -> Steps[Record[Any]]:
+        while True:
+            try:
+                stored = yield Put(service.collection, key, changed.to_document(service), changed.stored)
+                return replace(changed, stored=stored)
+            except Conflict:
+                changed = replace(changed, stored=(yield Get(service.collection, key)))
+
+    return patch.object(Shell, "commit", wrong)
+
+
+@bug("an inbox that loses a message whose handler failed once (sagaz 1.5)")
+def inbox_first() -> AbstractContextManager[Any]:
+    deliver = Shell.deliver
+    inboxes: list[tuple[Any, set[tuple[str, bytes]]]] = []
+
+    def wrong(self: Shell, service: Service[Any], delivery: Delivery) -> Steps[Any]:
+        inbox = next((seen for settings, seen in inboxes if settings is self.settings), None)
+        if inbox is None:
+            inboxes[:] = [(self.settings, inbox := set())]
+        if (service.name, delivery.body) in inbox:
+            return Done("duplicate")
+        inbox.add((service.name, delivery.body))
+        return (yield from deliver(self, service, delivery))
+
+    return patch.object(Shell, "deliver", wrong)
+
+
+@bug("de-duplicates by the transport's message id")
+def transport_ids() -> AbstractContextManager[Any]:
+    deliver = Shell.deliver
+
+    def wrong(self: Shell, service: Service[Any], delivery: Delivery) -> Steps[Any]:
+        try:
+            envelope: Envelope = decode(delivery.body).model_copy(update={"id": delivery.transport_id})
+        except ValueError:
+            return (yield from deliver(self, service, delivery))
+        return (yield from deliver(self, service, replace(delivery, body=envelope.to_bytes())))
+
+    return patch.object(Shell, "deliver", wrong)
+
+
+@bug("drops a message after its last attempt")
+def drops_dead_letters() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, *arguments: Any, **more: Any) -> Steps[Any]:
+        return Done("given up")
+        yield
+
+    return patch.object(Shell, "_bury", wrong)
+
+
+@bug("waiting for an open circuit breaker uses up attempts")
+def breaker_burns_attempts() -> AbstractContextManager[Any]:
+    leave = Shell._leave_to_call
+
+    def wrong(self: Shell, effect: Any) -> Steps[bool]:
+        try:
+            return (yield from leave(self, effect))
+        except processing.GiveBack as error:
+            raise processing.AttemptFailed(error.reason) from None
+
+    return patch.object(Shell, "_leave_to_call", wrong)
+
+
+@bug("a lost compare-and-set uses up attempts")
+def conflicts_burn_attempts() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, service: Service[Any], cause: Any, event: Any, time: str) -> Steps[Any]:
+        try:
+            return (yield from self._absorb(service, service.key(event, time), cause, event, time))
+        except Conflict as error:
+            raise processing.AttemptFailed(str(error)) from None
+
+    return patch.object(Shell, "handle", wrong)
+
+
+@bug("a batch answers for all what it answers for one")
+def whole_batches() -> AbstractContextManager[Any]:
+    interleave = driver.interleave
+
+    def wrong(batch: Any, late: Any) -> Any:
+        results = yield from interleave(batch, late)
+        done = [result for result in results if isinstance(result, Done)]
+        return [done[0] if done and not isinstance(result, Exception) else result for result in results]
+
+    return patch.object(workers, "interleave", wrong)
+
+
+@bug("the sweeper never comes")
+def no_sweeper() -> AbstractContextManager[Any]:
+    def wrong(shell: Shell) -> Steps[Any]:
+        return sweeper.Swept()
+        yield
+
+    return patch.object(sweeper, "sweep", wrong)
+
+
+@bug("the sweeper cancels confirmed orders too")
+def sweeps_too_much() -> AbstractContextManager[Any]:
+    look_at = sweeper._look_at
+    load = sweeper.load
+
+    def pending(service: Service[Any], stored: Any) -> Record[Any]:
+        known = load(service, stored)
+        if known.state.status == "confirmed":
+            return replace(known, state=known.state.model_copy(update={"status": "pending"}))
+        return known
+
+    assert look_at
+    return patch.object(sweeper, "load", pending)
+
+
+@bug("an idempotency key is not looked at")
+def ignores_keys() -> AbstractContextManager[Any]:
+    identify = api.Api._identify
+
+    def wrong(self: Any, customer: str, request: Any, wanted: Any) -> Any:
+        headers = {name: value for name, value in request.headers.items() if name != "idempotency-key"}
+        return identify(self, customer, replace(request, headers=headers), wanted)
+
+    return patch.object(api.Api, "_identify", wrong)
+
+
+@bug("a row of a stock file is known by chance only")
+def random_rows() -> AbstractContextManager[Any]:
+    numbers = count()
+    return patch.object(files, "derived_id", lambda *parts: f"row-{next(numbers)}")
+
+
+@bug("dead letters forget how often they were tried, and are dead-lettered for it")
+def counts_twice() -> AbstractContextManager[Any]:
+    add = attempts.Attempts.add
+
+    def wrong(self: Any, service: Any, event_id: str, reason: str) -> Steps[Any]:
+        times, first = yield from add(self, service, event_id, reason)
+        return times * 2, first
+
+    return patch.object(attempts.Attempts, "add", wrong)
+
+
+# The services
+
+
+@bug("charges without an idempotency key (AWS's durable saga sample)")
+def charges_without_key() -> AbstractContextManager[Any]:
+    charge, numbers = payment._charge, count()
+
+    def wrong(paying: Any) -> Call:
+        call = charge(paying)
+        return replace(call, arguments={**call.arguments, "key": f"key-{next(numbers)}"})
+
+    return patch.object(payment, "_charge", wrong)
+
+
+@bug("refunds without an idempotency key")
+def refunds_without_key() -> AbstractContextManager[Any]:
+    refund, numbers = payment._refund, count()
+
+    def wrong(paying: Any) -> Call:
+        call = refund(paying)
+        return replace(call, arguments={**call.arguments, "key": f"key-{next(numbers)}"})
+
+    return patch.object(payment, "_refund", wrong)
+
+
+@bug("a cancellation does not refund")
+def no_refund() -> AbstractContextManager[Any]:
+    def wrong(paying: Any, event: Any, context: Any) -> Any:
+        return payment._void(paying or payment.Payment(status="void", order_id=event.order_id, customer_id="c"))
+
+    return patch.object(payment, "_cancel", wrong)
+
+
+@bug("a refund is taken for done although the gateway did not answer")
+def hopes_for_refund() -> AbstractContextManager[Any]:
+    resume = payment.resume
+
+    def wrong(paying: Any, event: Any, outcome: Any, context: Any) -> Any:
+        decision = resume(paying, event, outcome, context)
+        if isinstance(decision, Fail) and paying.status == "settling" and paying.charge_id:
+            return Commit(paying.model_copy(update={"status": "refunded"}), (payment._refund_event(paying),))
+        return decision
+
+    return services(find("payment"), resume=wrong)
+
+
+@bug("gives back twice what is released twice")
+def releases_twice() -> AbstractContextManager[Any]:
+    def wrong(stock: Any, *, order_id: str, n: int, quantity: int) -> Any:
+        stock = stock or inventory.Stock()
+        left = {other: hold for other, hold in stock.open.items() if other != order_id}
+        return stock.model_copy(update={"available": stock.available + quantity, "open": left})
+
+    return patch.object(inventory, "_release", wrong)
+
+
+@bug("an order of two lines keeps the first when the second is short (AWS's durable saga sample)")
+def leaks_stock() -> AbstractContextManager[Any]:
+    resume = inventory.resume
+
+    def wrong(reservation: Any, event: Any, outcome: Any, context: Any) -> Any:
+        if reservation.status == "reserving" and isinstance(outcome, Declined) and outcome.reason == "short":
+            refused = reservation.model_copy(update={"status": "refused", "plan": ()})
+            return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=()),))
+        return resume(reservation, event, outcome, context)
+
+    return services(find("inventory"), resume=wrong)
+
+
+@bug("says released before anything is")
+def releases_nothing() -> AbstractContextManager[Any]:
+    cancel = inventory._cancel
+
+    def wrong(reservation: Any, event: Any) -> Any:
+        if reservation is not None and reservation.status == "reserved":
+            released = reservation.model_copy(update={"status": "released"})
+            return Commit(released, (InventoryReleased(order_id=event.order_id, lines=()),))
+        return cancel(reservation, event)
+
+    return patch.object(inventory, "_cancel", wrong)
+
+
+@bug("sells what is not there")
+def oversells() -> AbstractContextManager[Any]:
+    def wrong(stock: Any, *, order_id: str, n: int, quantity: int, cap: int) -> Any:
+        stock = stock or inventory.Stock()
+        if order_id in stock.open:
+            return None
+        held = {**stock.open, order_id: (quantity, n)}
+        return stock.model_copy(update={"available": stock.available - quantity, "open": held})
+
+    return patch.object(inventory, "_hold", wrong)
+
+
+@bug("ships before the order is confirmed")
+def ships_unconfirmed() -> AbstractContextManager[Any]:
+    decide = shipping.decide
+
+    def wrong(shipment: Any, event: Any, context: Any) -> Any:
+        known = shipment or shipping.Shipment(order_id=event.order_id, customer_id=event.customer_id)
+        return decide(known.model_copy(update={"confirmed": True}) if shipment else None, event, context)
+
+    return services(find("shipping"), decide=wrong)
+
+
+@bug("confirms before the payment was taken")
+def confirms_unpaid() -> AbstractContextManager[Any]:
+    ready = order._confirm_if_ready
+
+    def wrong(placed: Any, context: Any) -> Any:
+        return ready(placed.model_copy(update={"paid": True}), context)
+
+    return patch.object(order, "_confirm_if_ready", wrong)
+
+
+@bug("a late answer revives a cancelled order")
+def revives() -> AbstractContextManager[Any]:
+    ready = order._confirm_if_ready
+
+    def wrong(placed: Any, context: Any) -> Any:
+        return ready(placed.model_copy(update={"status": "pending"}), context)
+
+    return patch.object(order, "_confirm_if_ready", wrong)
+
+
+@bug("sends what was sent already")
+def sends_again() -> AbstractContextManager[Any]:
+    decide = channels.decide
+
+    def wrong(message: Any, event: Any, context: Any) -> Any:
+        decision = decide(message, event, context)
+        return decide(None, event, context) if isinstance(decision, Wait) else decision
+
+    return services(*(find(channel) for channel in ("email", "sms", "push")), decide=wrong)
+
+
+@bug("an erased address refuses a parcel that may be on its way")
+def refuses_late() -> AbstractContextManager[Any]:
+    resume = shipping.resume
+
+    def wrong(shipment: Any, event: Any, outcome: Any, context: Any) -> Any:
+        decision = resume(shipment, event, outcome, context)
+        if isinstance(decision, Fail) and "address" in decision.reason:
+            return shipping._refused(shipment, "no address")
+        return decision
+
+    return services(find("shipping"), resume=wrong)
+
+
+def _both(*patches: Any) -> AbstractContextManager[Any]:
+    stack = ExitStack()
+
+    @contextmanager
+    def planted() -> Iterator[None]:
+        with stack:
+            for each in patches:
+                stack.enter_context(each)
+            yield
+
+    return planted()
+
+
+def main() -> int:
+    """Hunt every bug and print the table."""
+    free = 0
+    for planted in BUGS:
+        runs, caught = hunt(planted)
+        free += caught is None
+        told = caught.violations[0][:70] if caught else "NOT CAUGHT"
+        print(f"{runs:5}  {planted.name:<78}  {told}", flush=True)
+    return 1 if free else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
