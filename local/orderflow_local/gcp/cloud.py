@@ -12,6 +12,7 @@ import signal
 import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from orderflow import topology
@@ -75,10 +76,11 @@ class GcpCloud:
         return [Host(name, pid) for name, pid in function_hosts.pids(self.folder).items()]
 
     def kill_host(self, name: str) -> None:
-        os.killpg(function_hosts.pids(self.folder)[name], signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it is being started again already
+            os.killpg(function_hosts.pids(self.folder)[name], signal.SIGKILL)
 
     def depths(self) -> dict[str, Depth]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._relay_port}/depths", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._relay_port}/depths", timeout=30) as answer:
             return {service: Depth(*counts) for service, counts in json.load(answer).items()}
 
     def _start(self, report: Report) -> None:

@@ -37,9 +37,8 @@ def await_firestore(address: str, *, project: str) -> None:
     """Return when Firestore answers a first read: Google's emulator listens some time before it does."""
     with grpc.insecure_channel(address) as channel, suppress(NotFound):
         client = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
-        client.get_document(
-            name=f"projects/{project}/databases/(default)/documents/nothing/nothing", timeout=_READY_SECONDS
-        )
+        name = f"projects/{project}/databases/(default)/documents/nothing/nothing"
+        client.get_document({"name": name}, timeout=_READY_SECONDS)
 
 
 class _Provisioning:
