@@ -18,7 +18,7 @@ locals {
         x     = 0, y = local.row_height * (index + 1), width = 12
         data = [{
           query  = "sum by (response_code_class) (rate(run_googleapis_com:request_count{monitored_resource=\"cloud_run_revision\",service_name=\"${var.functions[service]}\"}[5m]))"
-          legend = "$${labels.response_code_class}"
+          legend = null # The label in which the series differ.
         }]
       },
       {
@@ -75,12 +75,14 @@ resource "google_monitoring_dashboard" "this" {
             title = tile.title
             xyChart = {
               dataSets = [
-                for series in tile.data : {
-                  plotType        = "LINE"
-                  targetAxis      = "Y1"
-                  legendTemplate  = series.legend
-                  timeSeriesQuery = { prometheusQuery = series.query }
-                }
+                for series in tile.data : merge(
+                  {
+                    plotType        = "LINE"
+                    targetAxis      = "Y1"
+                    timeSeriesQuery = { prometheusQuery = series.query }
+                  },
+                  series.legend == null ? {} : { legendTemplate = series.legend },
+                )
               ]
             }
           }
