@@ -1,5 +1,5 @@
-# Yours to change: account_id, alarm_email, github_repository, oidc, region.
-account_id          = "123456789012"
+# The account is not in a file: export TF_VAR_account_id="$(aws sts get-caller-identity --query Account --output text)"
+# Yours to change: alarm_email, github_repository, oidc, region.
 alarm_email         = "alarms@example.com"
 budget_monthly      = 500
 deletion_protection = true
