@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from orderflow.envelope import rfc3339
@@ -56,12 +57,11 @@ class ServiceBusDeadLetters:
         self._clients.send(f"{self._queue(letter.service)}-dlq", [message])
 
     def browse(self, service: str, limit: int = 100) -> list[DeadLetter]:
-        letters: list[DeadLetter] = []
-        for box in (_OURS, _BROKERS):
-            with unavailable("Service Bus peek"), self._receiver(service, box) as receiver:
-                while len(letters) < limit and (messages := receiver.peek_messages(limit - len(letters))):
-                    letters += [_letter(service, box, message) for message in messages]
-        return letters
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(2) as pool:
+            ours, brokers = pool.map(lambda box: self._peek(service, box, limit), (_OURS, _BROKERS))
+        return [*ours, *brokers][:limit]
 
     def remove(self, letter: DeadLetter) -> None:
         box, number = letter.letter_id.split(":")
@@ -78,7 +78,19 @@ class ServiceBusDeadLetters:
     def _queue(self, service: str) -> str:
         return f"{self._prefix}-{service}"
 
-    def _receiver(self, service: str, box: str) -> ServiceBusReceiver:
+    def _peek(self, service: str, box: str, limit: int) -> list[DeadLetter]:
+        letters: list[DeadLetter] = []
+        after = 0
+        with unavailable("Service Bus peek"), self._receiver(service, box) as receiver:
+            while len(letters) < limit:
+                messages = receiver.peek_messages(limit - len(letters), sequence_number=after + 1)
+                if not messages:
+                    break
+                letters += [_letter(service, box, message) for message in messages]
+                after = messages[-1].sequence_number or 0
+        return letters
+
+    def _receiver(self, service: str, box: str) -> AbstractContextManager[ServiceBusReceiver]:
         if box == _OURS:
             return self._clients.receiver(f"{self._queue(service)}-dlq")
         return self._clients.receiver(self._queue(service), native_dead_letters=True)

@@ -39,6 +39,7 @@ class Clients:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._senders: dict[str, tuple[ServiceBusSender, Lock]] = {}
+        self._receivers: dict[tuple[str, bool], tuple[ServiceBusReceiver, Lock]] = {}
         self._lock = Lock()
 
     @cached_property
@@ -81,12 +82,26 @@ class Clients:
         with turn, unavailable(f"Service Bus send to {queue}"):
             _send(sender, messages)
 
-    def receiver(self, queue: str, *, native_dead_letters: bool = False) -> ServiceBusReceiver:
-        """A receiver of its own for one call; the caller closes it."""
+    @contextmanager
+    def receiver(self, queue: str, *, native_dead_letters: bool = False) -> Iterator[ServiceBusReceiver]:
+        """A receiver for the length of a block, kept like a sender; it is closed where the block raises, because it may
+        have been promised messages that nobody would look at."""
         from azure.servicebus import ServiceBusSubQueue
 
-        sub_queue = ServiceBusSubQueue.DEAD_LETTER if native_dead_letters else None
-        return self._service_bus.get_queue_receiver(queue, sub_queue=sub_queue)
+        key = (queue, native_dead_letters)
+        with self._lock:
+            if key not in self._receivers:
+                sub_queue = ServiceBusSubQueue.DEAD_LETTER if native_dead_letters else None
+                self._receivers[key] = (self._service_bus.get_queue_receiver(queue, sub_queue=sub_queue), Lock())
+            receiver, turn = self._receivers[key]
+        with turn:
+            try:
+                yield receiver
+            except BaseException:
+                with self._lock:
+                    self._receivers.pop(key, None)
+                receiver.close()
+                raise
 
     def _http(self) -> dict[str, Any]:
         """Options of an HTTP client. The environment is asked for proxies and certificates once: `requests` would ask

@@ -244,7 +244,8 @@ def _http(scope: Mapping[str, Any], body: bytes, params: dict[str, str]) -> Type
 
 
 def _metadata(messages: list[ServiceBusReceivedMessage]) -> dict[str, Typed]:
-    """The metadata of a batch, by the names that the extension gives it."""
+    """The metadata of a batch, by the names that the extension gives it: what `orderflow_azure.entrypoints` reads. The
+    rest is left out, because the worker's converter reads every array again for each message of a batch."""
     properties = as_json([_properties(message) for message in messages])
     return {
         "UserPropertiesArray": properties,
@@ -252,11 +253,6 @@ def _metadata(messages: list[ServiceBusReceivedMessage]) -> dict[str, Typed]:
         "MessageIdArray": as_json([message.message_id for message in messages]),
         "DeliveryCountArray": as_json([(message.delivery_count or 0) + 1 for message in messages]),
         "ContentTypeArray": as_json([message.content_type for message in messages]),
-        "CorrelationIdArray": as_json([message.correlation_id for message in messages]),
-        "SequenceNumberArray": as_json([message.sequence_number for message in messages]),
-        "LockTokenArray": as_json([str(message.lock_token) for message in messages]),
-        "EnqueuedTimeUtcArray": as_json([_time(message.enqueued_time_utc) for message in messages]),
-        "LockedUntilArray": as_json([_time(message.locked_until_utc) for message in messages]),
     }
 
 
@@ -269,10 +265,6 @@ def _properties(message: ServiceBusReceivedMessage) -> dict[str, Any]:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _time(value: Any) -> str | None:
-    return value.isoformat() if value else None
 
 
 def _settle(settle: Callable[[ServiceBusReceivedMessage], None], message: Any, function: str) -> None:
