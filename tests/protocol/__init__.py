@@ -1,0 +1,1 @@
+"""The fourteen rules of the protocol, one schedule each, played by hand."""

@@ -1,0 +1,336 @@
+"""The protocol's rules, each taken out alone. docs/guarantees.md says what they are; `tests/protocol` plays for each
+the schedule in which it is needed, and the simulator finds most of them by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from orderflow import deadletters, files, replay
+from orderflow import processing as shell
+from orderflow.attempts import Attempts
+from orderflow.events import OrderCancelled
+from orderflow.ports import Conflict, Stored, Unavailable
+from orderflow.processing import Shell
+from orderflow.record import Record
+from orderflow.service import Changes, Commit, Declined, Ignore, Intend, Look, Service
+from orderflow.services import find, inventory, order, payment
+from orderflow.steps import Get, Publish, Put, Remove, Steps
+from simulation.bugs import Bug, services
+
+RULES: list[Bug] = []
+
+
+def rule(number: int, name: str) -> Any:
+    """Register what is taken out."""
+
+    def register(plant: Any) -> Any:
+        RULES.append(Bug(f"rule {number}: {name}", plant))
+        return plant
+
+    return register
+
+
+@rule(1, "an intent absorbs its event")
+def absorbing_intents() -> AbstractContextManager[Any]:
+    def wrong(self: Record[Any], state: Any, cause: Any) -> Record[Any]:
+        return self.absorbing(state, cause, ())
+
+    return patch.object(Record, "intending", wrong)
+
+
+@rule(2, "stock is touched before the plan is committed")
+def unplanned() -> AbstractContextManager[Any]:
+    """What the plan would be is known only to the handler, until all of it is held."""
+    commit = Shell.commit
+
+    def wrong(self: Shell, service: Service[Any], key: str, changed: Record[Any]) -> Steps[Record[Any]]:
+        if isinstance(changed.state, inventory.Reservation) and changed.state.status == "reserving":
+            return replace(changed, pending={})
+        return (yield from commit(self, service, key, changed))
+
+    return _both(patch.object(Shell, "commit", wrong), unfenced())
+
+
+@rule(3, "no fence")
+def unfenced() -> AbstractContextManager[Any]:
+    reserve = inventory._reserve
+
+    def wrong(reservation: Any, context: Any) -> Any:
+        decision = reserve(reservation, context)
+        return replace(decision, effect=Changes(decision.effect.changes))
+
+    return patch.object(inventory, "_reserve", wrong)
+
+
+@rule(3, "the fence is read before the stock")
+def early_fence() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, service: Service[Any], key: str, change: Any, changes: Any) -> Steps[None]:
+        for tried in range(self.settings.conflict_tries):
+            if changes.fence is not None:
+                own = shell.load(service, (yield Get(service.collection, key)))
+                if own.state is None or not changes.fence(own.state):
+                    raise Conflict("moved on")
+            stored: Stored | None = yield Get(change.collection, change.key)
+            state = change.apply(change.model.model_validate(stored.document["state"]) if stored else None)
+            if state is None:
+                return
+            rev = stored.document["rev"] + 1 if stored else 1
+            document = {"schema": 1, "rev": rev, "state": state.model_dump(mode="json", exclude_none=True)}
+            try:
+                yield Put(change.collection, change.key, document, stored)
+                return
+            except Conflict:
+                yield from self._yield_way(tried)
+        raise shell.GiveBack("too many conflicts", 0.1)
+
+    return patch.object(Shell, "_change", wrong)
+
+
+@rule(4, "a release that finds nothing writes nothing")
+def no_bump() -> AbstractContextManager[Any]:
+    release = inventory._release
+
+    def wrong(stock: Any, **asked: Any) -> Any:
+        released = release(stock, **asked)
+        return None if released == stock or stock is None else released
+
+    return patch.object(inventory, "_release", wrong)
+
+
+@rule(5, "lines of one SKU are not merged")
+def unmerged() -> AbstractContextManager[Any]:
+    def wrong(lines: Any) -> Any:
+        return tuple(inventory.Units(sku=line.sku, quantity=line.quantity) for line in lines)
+
+    return patch.object(inventory, "merged", wrong)
+
+
+@rule(5, "a release gives back what a later plan holds")
+def numberless() -> AbstractContextManager[Any]:
+    release = inventory._release
+
+    def wrong(stock: Any, *, order_id: str, n: int, quantity: int) -> Any:
+        held = stock.open.get(order_id) if stock else None
+        return release(stock, order_id=order_id, n=held[1] if held else n, quantity=quantity)
+
+    return patch.object(inventory, "_release", wrong)
+
+
+@rule(5, "a new plan before the old one is undone")
+def not_undone() -> AbstractContextManager[Any]:
+    resume = inventory.resume
+
+    def wrong(reservation: Any, event: Any, outcome: Any, context: Any) -> Any:
+        if reservation.status == "reserving" and isinstance(outcome, Declined) and outcome.reason == "short":
+            undoing = reservation.model_copy(update={"status": "undoing"})
+            return Intend(undoing, Look(inventory._all_shards(reservation.lines, context)))
+        return resume(reservation, event, outcome, context)
+
+    return services(find("inventory"), resume=wrong)
+
+
+@rule(6, "inventory leaves no tombstone")
+def no_tombstone_of_stock() -> AbstractContextManager[Any]:
+    cancel = inventory._cancel
+
+    def wrong(reservation: Any, event: Any) -> Any:
+        return Ignore() if reservation is None else cancel(reservation, event)
+
+    return patch.object(inventory, "_cancel", wrong)
+
+
+@rule(6, "payment leaves no tombstone")
+def no_tombstone_of_payment() -> AbstractContextManager[Any]:
+    cancel = payment._cancel
+
+    def wrong(paying: Any, event: Any, context: Any) -> Any:
+        return Ignore() if paying is None else cancel(paying, event, context)
+
+    return patch.object(payment, "_cancel", wrong)
+
+
+@rule(7, "a charge under way counts as none")
+def no_settling() -> AbstractContextManager[Any]:
+    cancel = payment._cancel
+
+    def wrong(paying: Any, event: Any, context: Any) -> Any:
+        charging = paying is not None and paying.status == "charging"
+        return payment._void(paying) if charging else cancel(paying, event, context)
+
+    return patch.object(payment, "_cancel", wrong)
+
+
+@rule(8, "who has nothing to undo does not answer")
+def silent() -> AbstractContextManager[Any]:
+    decide = {name: find(name).decide for name in ("inventory", "payment")}
+
+    def quiet(name: str) -> Any:
+        def wrong(state: Any, event: Any, context: Any) -> Any:
+            decision = decide[name](state, event, context)
+            if isinstance(event, OrderCancelled) and isinstance(decision, Commit):
+                return replace(decision, emit=())
+            return decision
+
+        return wrong
+
+    return _both(
+        services(find("inventory"), decide=quiet("inventory")), services(find("payment"), decide=quiet("payment"))
+    )
+
+
+@rule(8, "a cancelled order is closed at once")
+def closed_at_once() -> AbstractContextManager[Any]:
+    move = order._move
+
+    def wrong(placed: Any, status: str, now: float, note: str | None = None, **update: Any) -> Any:
+        moved = move(placed, status, now, note, **update)
+        return moved.model_copy(update={"closed": True}) if status == "cancelled" else moved
+
+    return patch.object(order, "_move", wrong)
+
+
+@rule(9, "newest first")
+def newest_first() -> AbstractContextManager[Any]:
+    emitted = Record.emitted
+    return patch.object(Record, "emitted", lambda self: emitted(self)[::-1])
+
+
+@rule(9, "publishing goes on after a failure")
+def goes_on() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, emitted: Any) -> Steps[None]:
+        lost: Unavailable | None = None
+        for envelope in emitted:
+            try:
+                yield Publish(envelope)
+            except Unavailable as error:
+                lost = error
+        if lost is not None:
+            raise lost
+
+    return patch.object(Shell, "publish", wrong)
+
+
+@rule(10, "the stock does not know the rows that are on their way")
+def rows_unknown() -> AbstractContextManager[Any]:
+    def wrong(stock: Any, *, row_id: str, quantity: int) -> Any:
+        stock = stock or inventory.Stock()
+        update = {"available": stock.available + quantity, "replenished": stock.replenished + quantity}
+        return stock.model_copy(update=update)
+
+    return patch.object(files, "_arrive", wrong)
+
+
+@rule(10, "the receipt is not read again before the stock is written")
+def receipt_unfenced() -> AbstractContextManager[Any]:
+    decide = files._decide
+
+    def wrong(receipt: Any, arrival: Any, context: Any) -> Any:
+        decision = decide(receipt, arrival, context)
+        if isinstance(decision, Intend) and isinstance(decision.effect, Changes):
+            return replace(decision, effect=Changes(decision.effect.changes))
+        return decision
+
+    return services(files.RECEIPTS, decide=wrong)
+
+
+@rule(10, "the row is forgotten before the receipt says applied")
+def row_forgotten_early() -> AbstractContextManager[Any]:
+    resume = files.RECEIPTS.resume
+    assert resume is not None
+    forgotten: set[str] = set()
+
+    def wrong(receipt: Any, arrival: Any, outcome: Any, context: Any) -> Any:
+        if arrival.row_id not in forgotten:
+            forgotten.add(arrival.row_id)
+            return Intend(receipt, files._after(receipt, arrival))
+        return resume(receipt, arrival, outcome, context)
+
+    return services(files.RECEIPTS, resume=wrong)
+
+
+@rule(11, "an old charge is called for again, not looked up")
+def no_lookup_of_charge() -> AbstractContextManager[Any]:
+    learn = payment._learn
+
+    def wrong(paying: Any, context: Any) -> Any:
+        return learn(paying, context) if paying.charge_id else payment._charge(paying)
+
+    return patch.object(payment, "_learn", wrong)
+
+
+@rule(11, "an old refund is called for again, not looked up")
+def no_lookup_of_refund() -> AbstractContextManager[Any]:
+    learn = payment._learn
+
+    def wrong(paying: Any, context: Any) -> Any:
+        return payment._refund(paying) if paying.charge_id else learn(paying, context)
+
+    return patch.object(payment, "_learn", wrong)
+
+
+@rule(12, "old events are replayed into services that have effects")
+def replays_anything() -> AbstractContextManager[Any]:
+    return patch.object(replay, "refusal", lambda *arguments: None)
+
+
+@rule(13, "a lost compare-and-set is an attempt")
+def conflicts_count() -> AbstractContextManager[Any]:
+    deliver = Shell.deliver
+
+    def wrong(self: Shell, service: Service[Any], delivery: Any) -> Steps[Any]:
+        outcome = yield from deliver(self, service, delivery)
+        reason = getattr(outcome, "reason", "")
+        if "onflict" in reason:
+            envelope = shell.decode(delivery.body)
+            times, first = yield from Attempts(self.clock).add(service, envelope.id, reason)
+            if times >= service.limits.max_attempts:
+                return (
+                    yield from self._bury(
+                        service, delivery, envelope, "attempts-exhausted", reason, attempts=times, first_at=first
+                    )
+                )
+        return outcome
+
+    return patch.object(Shell, "deliver", wrong)
+
+
+@rule(13, "a full shard is a short one")
+def full_is_short() -> AbstractContextManager[Any]:
+    hold = inventory._hold
+
+    def wrong(stock: Any, **asked: Any) -> Any:
+        try:
+            return hold(stock, **asked)
+        except Declined:
+            raise Declined("short") from None
+
+    return patch.object(inventory, "_hold", wrong)
+
+
+@rule(14, "a letter is thrown away without its publish")
+def silent_discard() -> AbstractContextManager[Any]:
+    def wrong(self: Shell, service: Service[Any], cause: Any, event: Any, time: str) -> Steps[bool]:
+        record = shell.load(service, (yield Get(service.collection, service.key(event, time))))
+        return cause.id in record.absorbed
+
+    return patch.object(Shell, "repeat", wrong)
+
+
+@rule(14, "a letter is thrown away whatever waits for it")
+def careless_discard() -> AbstractContextManager[Any]:
+    def wrong(shell: Shell, service: Service[Any], letter: Any) -> Steps[str | None]:
+        yield Remove(letter)
+        return None
+
+    return patch.object(deadletters, "discard", wrong)
+
+
+@contextmanager
+def _both(*patches: AbstractContextManager[Any]) -> Iterator[None]:
+    first, second = patches
+    with first, second:
+        yield
