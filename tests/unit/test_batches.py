@@ -113,6 +113,22 @@ def test_a_deadline_anywhere_hands_back_the_rest_and_nothing_is_run_twice(lab: L
     assert lab.store.calls["put", "attempts"] == 0
 
 
+def test_once_the_deadline_has_come_nothing_more_is_begun_not_even_a_publish(lab: Lab) -> None:
+    """What is committed by then is published by the next delivery."""
+    batch = orders(3)
+    outcomes = lab.deliver_all(
+        "payment", batch, late=lambda: lab.store.writes() > 0 and bool(lab.state("payment", "o-2"))
+    )
+    assert all(isinstance(outcome, OutOfTime) for outcome in outcomes)
+    assert lab.broker.calls == []
+    committed = [lab.state("payment", f"o-{n}").status for n in range(3)]
+    assert committed == ["charged", "charged", "charging"]
+    assert lab.entries("gateway", "o-2") == []
+    notes = [done(outcome) for outcome in lab.deliver_all("payment", batch)]
+    assert notes == ["duplicate", "duplicate", "handled"]
+    assert len({each.id for each in lab.published()}) == 3
+
+
 def test_some_deadlines_do_come_in_the_middle(lab: Lab) -> None:
     """So that the test above tests something: one and the same batch is cut in many ways."""
     seen = set()

@@ -235,6 +235,25 @@ def test_a_reservation_that_is_overtaken_by_its_cancellation_takes_nothing_more(
     assert [event.kind() for event in answers(lab)] == ["InventoryReleased"]
 
 
+def test_a_release_that_comes_late_leaves_what_a_newer_plan_holds(lab: Lab) -> None:
+    """One delivery is about to give back the first plan; meanwhile another does, and reserves by a second plan."""
+    spread(lab, "CUP", 3, 3, 3, 3)
+    meddled: list[bool] = []
+
+    def meddle(method: str, collection: str, _key: str) -> None:
+        reservation = lab.state("inventory")
+        if (method, collection) == ("put", "stock") and reservation.status == "undoing" and not meddled:
+            meddled.append(True)
+            assert done(place(lab, "o-1", ("CUP", 10))) == "handled"
+
+    lab.store.before = meddle
+    assert done(place(lab, "o-1", ("CUP", 10))) == "duplicate"
+    assert meddled
+    assert lab.state("inventory").status == "reserved"
+    assert sum(quantity for quantity, _ in shelf(lab).open.values()) == 10
+    assert shelf(lab).available == 2
+
+
 def everything(lab: Lab) -> dict[str, Any]:
     """What the stock documents and the reservation say, without their revisions."""
     return {
