@@ -16,7 +16,7 @@ from typing import Any
 
 import orderflow_azure
 from orderflow.http import Request, Response
-from orderflow.ports import Delivery, Document
+from orderflow.ports import Conflict, Delivery, Document
 from orderflow.processing import Done, Outcome, Retry
 from orderflow_azure import wiring
 
@@ -75,14 +75,19 @@ class Pretended:
         return Done()
 
     def _note(self, key: str, seen: Document) -> int:
-        """Add to what was seen under a key. Answers how often that was."""
-        stored = self._ports.store.get("orders", key)
-        if stored is None:
-            self._ports.store.insert("orders", key, {"rev": 1, "state": [seen]})
-            return 1
-        state = [*stored.document["state"], seen]
-        self._ports.store.replace("orders", key, {"rev": len(state), "state": state}, stored)
-        return len(state)
+        """Add to what was seen under a key, by others at the same time too. Answers how often that was."""
+        while True:
+            stored = self._ports.store.get("orders", key)
+            state = [*(stored.document["state"] if stored else []), seen]
+            document = {"rev": len(state), "state": state}
+            try:
+                if stored:
+                    self._ports.store.replace("orders", key, document, stored)
+                else:
+                    self._ports.store.insert("orders", key, document)
+                return len(state)
+            except Conflict:
+                continue
 
 
 @cache
