@@ -17,7 +17,8 @@ AUDIENCE = "orderflow-api"
 
 
 class Issuer:
-    """Publishes ``published`` keys by key id, and signs with any key that it has."""
+    """Publishes ``published`` keys by key id, for ``algorithm`` where one is named, and signs with any key that it
+    has."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Any] = {
@@ -26,6 +27,7 @@ class Issuer:
             "ec-1": ec.generate_private_key(ec.SECP256R1()),
         }
         self.published = ["rsa-1", "ec-1"]
+        self.algorithm: str | None = None
         self.asked = 0
         self.down = False
         issuer = self
@@ -63,7 +65,9 @@ class Issuer:
         for kid in self.published:
             public = self.keys[kid].public_key()
             algorithm, name = (RSAAlgorithm, "RS256") if kid.startswith("rsa") else (ECAlgorithm, "ES256")
-            keys.append({**algorithm.to_jwk(public, as_dict=True), "kid": kid, "use": "sig", "alg": name})
+            keys.append(
+                {**algorithm.to_jwk(public, as_dict=True), "kid": kid, "use": "sig", "alg": self.algorithm or name}
+            )
         return {"keys": keys}
 
     def token(

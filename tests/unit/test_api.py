@@ -338,6 +338,15 @@ def test_a_cursor_that_is_none_is_a_bad_request(web: Web, cursor: str) -> None:
     assert (answer.status, code(answer)) == (400, "bad-page")
 
 
+def test_an_order_of_somebody_else_is_not_listed_wherever_the_index_has_it(web: Web) -> None:
+    """An adapter's cursor might lead into another partition."""
+    mine = web.place().body["order_id"]
+    theirs = web.place(customer="eve").body["order_id"]
+    entry = {"customer": ["zoe", "2027-01-15T09.x"]}
+    web.lab.store.amend("orders", theirs, lambda document: document.update(index=entry))
+    assert [each["order_id"] for each in web.call("GET", "/orders").body["orders"]] == [mine]
+
+
 def test_the_cursor_of_somebody_else_shows_nothing_of_theirs(web: Web) -> None:
     for _ in range(3):
         web.place()

@@ -25,7 +25,7 @@ def web(lab: Lab, issuer: Issuer) -> Iterator[Web]:
     """An API; afterwards the issuer is as it was."""
     published = list(issuer.published)
     yield Web.make(lab, issuer)
-    issuer.published, issuer.down = published, False
+    issuer.published, issuer.down, issuer.algorithm = published, False, None
 
 
 def refused(web: Web, token: str | None, *, headers: dict[str, str] | None = None) -> str:
@@ -134,6 +134,14 @@ def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(web: Web, iss
 def test_an_algorithm_that_we_did_not_choose_is_refused(web: Web, issuer: Issuer) -> None:
     for algorithm in ("RS512", "PS256"):
         refused(web, issuer.token(algorithm=algorithm))
+
+
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
+def test_an_algorithm_that_we_did_not_choose_is_refused_also_where_the_issuer_did(
+    web: Web, issuer: Issuer, algorithm: str
+) -> None:
+    issuer.published, issuer.algorithm = ["rsa-1"], algorithm
+    refused(web, issuer.token(algorithm=algorithm))
 
 
 def test_a_token_of_an_unknown_key_is_refused(web: Web, issuer: Issuer) -> None:

@@ -130,6 +130,22 @@ def shelf(change: Callable[[Document], Any], sku: str = "CUP") -> Plant:
     return plant
 
 
+def oversold(lab: Lab) -> None:
+    """A shelf gives more than it had, and another has it too much: the sums are right."""
+    [(first, one), (second, _)] = [
+        (key, document["state"]) for key, document in lab.store.all("stock") if key in ("CUP.0", "CUP.1")
+    ]
+    moved = one["available"] + 1
+    for key, units in ((first, -moved), (second, moved)):
+        lab.store.amend(
+            "stock",
+            key,
+            lambda document, units=units: document["state"].update(  # type: ignore[misc]
+                available=document["state"]["available"] + units, replenished=document["state"]["replenished"] + units
+            ),
+        )
+
+
 def charged(status: str = "charged", amount: int = 4_000) -> Document:
     """A provider's entry."""
     return {"status": status, "amount": amount, "currency": "EUR"}
@@ -207,6 +223,7 @@ PLANTS: list[tuple[str, str, Plant]] = [
     ("I3", "a unit appeared", shelf(lambda s: s.update(available=s["available"] + 1))),
     ("I3", "a unit vanished", shelf(lambda s: s.update(available=s["available"] - 1))),
     ("I3", "the shelf is oversold", shelf(lambda s: s.update(available=-1, replenished=s["shipped"] - 1))),
+    ("I3", "a shelf is oversold for another's sake", oversold),
     ("I3", "units are still held", shelf(lambda s: s.update(open={"refused": [1, 1]}, available=s["available"] - 1))),
     ("I3", "a delivery is still in flight", shelf(lambda s: s.update(arriving={"row": 1}))),
     (
