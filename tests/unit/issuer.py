@@ -33,6 +33,8 @@ class Issuer:
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
+            wbufsize = -1  # headers and body in one packet: two would wait for an acknowledgement between them
+
             def do_GET(self) -> None:
                 issuer.asked += 1
                 body = json.dumps(issuer.jwks()).encode()

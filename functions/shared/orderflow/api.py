@@ -263,7 +263,8 @@ class Api:
             f"{order.order_id}.place", digest, order.order_id, _valid_trace(request.headers.get("traceparent"))
         )
         emitted = envelopes("order", cause, (placed(order),), order.placed_at)
-        return Record[Order]().absorbing(order, cause, emitted)
+        nothing: Record[Order] = Record()
+        return nothing.absorbing(order, cause, emitted)
 
     def _publish(self, record: Record[Order]) -> Steps[None]:
         """Publish everything the order ever emitted, oldest first. A broker that does not take it is not the caller's

@@ -38,12 +38,15 @@ class Breakers:
         self._clock = clock
         self._cache: dict[str, tuple[float, Stored | None]] = {}
 
+    def closed(self, name: str) -> Steps[bool]:
+        """Whether calls pass freely; unlike `ask` it takes no leave."""
+        stored = yield from self._look(name)
+        return stored is None or not stored.document["open_until"]
+
     def ask(self, name: str) -> Steps[Pass | Blocked]:
         """Whether the external system may be called now."""
         now = self._clock.now()
-        read_at, stored = self._cache.get(name, (-1e9, None))
-        if now - read_at > self._settings.breaker_cache:
-            stored = yield from self._read(name)
+        stored = yield from self._look(name)
         if stored is None or not stored.document["open_until"]:
             return Pass(probe=False)
         blocked_until = max(stored.document["open_until"], stored.document["probe_until"])
@@ -70,6 +73,13 @@ class Breakers:
         stored = yield from self._read(name)
         if stored is not None:
             yield from self._write(name, {"failures": [], "open_until": 0.0, "probe_until": 0.0}, stored)
+
+    def _look(self, name: str) -> Steps[Stored | None]:
+        """The breaker as this process saw it lately."""
+        read_at, stored = self._cache.get(name, (-1e9, None))
+        if self._clock.now() - read_at > self._settings.breaker_cache:
+            stored = yield from self._read(name)
+        return stored
 
     def _read(self, name: str) -> Steps[Stored | None]:
         stored: Stored | None = yield Get(COLLECTION, name)

@@ -144,6 +144,7 @@ RECEIPTS = Service(
     collection="receipts",
     state=Receipt,
     key=_key,
+    unread=(Arrival,),
     decide=_decide,
     resume=_resume,
     after=_after,

@@ -28,6 +28,7 @@ from orderflow.service import (
     Changes,
     Commit,
     Context,
+    Decision,
     Declined,
     Effect,
     Fail,
@@ -127,9 +128,11 @@ class Shell:
         key = service.key(event, time)
         for tried in range(self.settings.conflict_tries):
             try:
-                return (yield from self._absorb(service, key, cause, event, time))
+                unread = tried == 0 and isinstance(event, service.unread)
+                return (yield from self._absorb(service, key, cause, event, time, unread))
             except Conflict:
-                yield from self._yield_way(tried)
+                if not unread:
+                    yield from self._yield_way(tried)
         raise GiveBack("too many conflicts", self.random.uniform(0.1, 1.0))
 
     def publish(self, emitted: Sequence[Envelope]) -> Steps[None]:
@@ -168,10 +171,15 @@ class Shell:
             return Done("ignored")
         return (yield from self.handle(service, Cause.of(envelope), event, envelope.time))
 
-    def _absorb(self, service: Service[S], key: str, cause: Cause, event: Event, time: str) -> Steps[Done]:
-        """One try at an event, on the document as it is now. Raises `Conflict` where the document moved meanwhile."""
-        stored: Stored | None = yield Get(service.collection, key)
-        record = load(service, stored)
+    def _absorb(
+        self, service: Service[S], key: str, cause: Cause, event: Event, time: str, unread: bool
+    ) -> Steps[Done]:
+        """One try at an event, on the document as it is now. Raises `Conflict` where the document moved meanwhile.
+
+        ``unread`` tries without reading: as if there were no document. The first write is an insert then, which fails
+        where there is one; a decision that writes nothing first is made again with the document.
+        """
+        record: Record[S] = Record() if unread else load(service, (yield Get(service.collection, key)))
         if record.contradicts(cause):
             raise Refused("id-reused", f"event {cause.id} was seen before with other content")
         if cause.id in record.absorbed:
@@ -179,6 +187,8 @@ class Shell:
             return Done("duplicate")
         context = Context(self.clock.now(), self.settings, time)
         decision = service.decide(record.state, event, context)
+        if unread and not (yield from self._needs_no_reading(decision)):
+            return (yield from self._absorb(service, key, cause, event, time, unread=False))
         for _ in range(_DECISIONS):
             match decision:
                 case Commit():
@@ -215,6 +225,13 @@ class Shell:
             changes = service.after(record.state, event)
             if changes is not None:
                 yield from self._change_all(service, key, changes)
+
+    def _needs_no_reading(self, decision: Decision[Any]) -> Steps[bool]:
+        """Whether a decision that was made as if there were no document may stand: its first write is an insert, or it
+        writes nothing whatever there is. The only probe of an open breaker is not spent on it."""
+        if isinstance(decision, Intend) and isinstance(decision.effect, Call):
+            return (yield from self._breakers.closed(decision.effect.dependency))
+        return isinstance(decision, Commit | Intend | Ignore)
 
     def _leave_to_call(self, effect: Effect) -> Steps[bool]:
         """Ask the circuit breaker before an intent is committed. Answers whether the call is a probe."""

@@ -10,7 +10,7 @@ address in country ``AQ`` is refused by the carrier. The document ``simulation/<
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from orderflow.envelope import derived_id
@@ -56,12 +56,14 @@ class _Books:
             self._clock.sleep(2.0)
         return mode
 
-    def enter(self, key: str, entry: str, make: Any) -> tuple[Document, bool]:
-        """Add an entry unless it is there; answers the entry and whether it is new."""
+    def enter(self, key: str, name: Callable[[Document], str], make: Callable[[], Document]) -> tuple[Document, bool]:
+        """Add an entry, named by what is there already, unless it is there; answers the entry and whether it is new.
+        Most cases have one entry: it is inserted before anything is read."""
         key = safe_key(key)
-        for _ in range(_TRIES):
-            stored = self._store.get(self._collection, key)
+        for tried in range(_TRIES):
+            stored = self._store.get(self._collection, key) if tried else None
             entries: Document = stored.document["entries"] if stored else {}
+            entry = name(entries)
             if entry in entries:
                 return entries[entry], False
             made: Document = make()
@@ -99,7 +101,7 @@ class SimulatedGateway:
             charge_id = f"ch_{derived_id(key)}"
             return {"status": "charged", "charge_id": charge_id, "amount": amount, "currency": currency}
 
-        answer, new = self._books.enter(order_id, key, made)
+        answer, new = self._books.enter(order_id, lambda _: key, made)
         if new and token.startswith("tok_lost"):
             raise Unavailable("the answer was lost")
         return answer
@@ -108,7 +110,7 @@ class SimulatedGateway:
         self._books.obey_simulation()
         order_id = key.removesuffix(".refund")
         entry = {"status": "refunded", "refund_id": f"re_{derived_id(key)}", "amount": amount, "currency": currency}
-        return self._books.enter(order_id, key, lambda: entry)[0]
+        return self._books.enter(order_id, lambda _: key, lambda: entry)[0]
 
     def lookup(self, *, order_id: str) -> dict[str, Any]:
         self._books.obey_simulation()
@@ -131,7 +133,7 @@ class SimulatedCarrier:
             if refuse
             else {"status": "accepted", "tracking": f"TRK{derived_id(key)[:12].upper()}", "parcels": parcels}
         )
-        return self._books.enter(order_id, key, lambda: entry)[0]
+        return self._books.enter(order_id, lambda _: key, lambda: entry)[0]
 
 
 class SimulatedMessenger:
@@ -146,6 +148,5 @@ class SimulatedMessenger:
     def send(self, *, key: str, to: str, subject: str, text: str) -> dict[str, Any]:
         if self._books.obey_simulation() == "refuse":
             return {"status": "refused", "reason": "the provider refuses"}
-        message_id = f"{self._channel}-{len(self._books.entries(key)) + 1}-{key}"
-        entry = {"status": "sent", "message_id": message_id, "subject": subject, "length": len(text)}
-        return self._books.enter(key, message_id, lambda: entry)[0]
+        entry = {"status": "sent", "message_id": f"{self._channel}-{key}", "subject": subject, "length": len(text)}
+        return self._books.enter(key, lambda sent: str(len(sent) + 1), lambda: entry)[0]

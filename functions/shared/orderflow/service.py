@@ -137,7 +137,7 @@ class Intend(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """The event changes nothing and leaves no trace."""
+    """The event changes nothing and leaves no trace. Must depend on the event alone, not on the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +196,10 @@ class Service(Generic[S]):
 
     ``filter`` is what its subscription lets through: allowed values by filterable attribute, all of which must match;
     without one, the kinds that it hears. ``key`` names the document that decides about an event, ``index`` its index
-    entries. ``after`` is done once the event is absorbed and published; it must be idempotent. ``writes`` are further
-    collections that its effects change, ``reads`` those that they look at, ``uses`` the external systems that it calls.
-    """
+    entries. ``unread`` are events that are tried without reading the document first: those that usually find none,
+    and those that change nothing whatever it holds. ``after`` is done once the event is absorbed and published; it
+    must be idempotent. ``writes`` are further collections that its effects change, ``reads`` those that they look at,
+    ``uses`` the external systems that it calls."""
 
     name: str
     hears: tuple[type[Event], ...]
@@ -212,6 +213,7 @@ class Service(Generic[S]):
     after: Callable[[S, Any], Changes | None] | None = None
     index: Callable[[S], dict[str, list[str]]] | None = None
     indexes: tuple[str, ...] = ()
+    unread: tuple[type[Event], ...] = ()
     filter: Mapping[str, tuple[str, ...]] | None = None
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()

@@ -108,6 +108,7 @@ def channel_service(channel: Channel) -> Service[Message]:
         collection=channel,
         state=Message,
         key=key,
+        unread=(NotificationRequested,),
         decide=decide,
         resume=partial(resume, channel),
         reads=(CUSTOMERS,),

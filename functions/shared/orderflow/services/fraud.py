@@ -50,5 +50,6 @@ SERVICE = Service(
     collection="screenings",
     state=Screening,
     key=key,
+    unread=(OrderPlaced,),
     decide=decide,
 )

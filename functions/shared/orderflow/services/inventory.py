@@ -312,6 +312,7 @@ SERVICE = Service(
     collection="reservations",
     state=Reservation,
     key=key,
+    unread=(OrderPlaced,),
     decide=decide,
     resume=resume,
     writes=(STOCK,),

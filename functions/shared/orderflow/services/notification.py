@@ -106,28 +106,32 @@ def _money(amount: int, currency: str) -> str:
     return f"{whole}.{part:0{digits}} {currency}" if digits else f"{whole} {currency}"
 
 
+_HEARS: tuple[type[Event], ...] = (
+    OrderPlaced,
+    OrderConfirmed,
+    OrderCancelled,
+    InventoryReserved,
+    OutOfStock,
+    InventoryReleased,
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentVoided,
+    FraudSuspected,
+    FraudCleared,
+    ShipmentCreated,
+    ShipmentRefused,
+)
+
 SERVICE = Service(
     name="notification",
-    hears=(
-        OrderPlaced,
-        OrderConfirmed,
-        OrderCancelled,
-        InventoryReserved,
-        OutOfStock,
-        InventoryReleased,
-        PaymentCompleted,
-        PaymentFailed,
-        PaymentRefunded,
-        PaymentVoided,
-        FraudSuspected,
-        FraudCleared,
-        ShipmentCreated,
-        ShipmentRefused,
-    ),
+    hears=_HEARS,
     emits=(NotificationRequested,),
     filter={"category": ("order", "answer")},
     collection="conversations",
     state=Conversation,
     key=key,
+    # The payment is the first that there is a message for; the others without one change nothing.
+    unread=(PaymentCompleted, *(event for event in _HEARS if event not in _TEMPLATES)),
     decide=decide,
 )

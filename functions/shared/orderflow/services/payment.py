@@ -224,6 +224,7 @@ SERVICE = Service(
     collection="payments",
     state=Payment,
     key=key,
+    unread=(OrderPlaced,),
     decide=decide,
     resume=resume,
     uses=(GATEWAY,),
