@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +28,8 @@ from orderflow_local.fleet import Fleet
 
 PATIENCE_SECONDS = 120.0
 """A run fails when nothing has moved for so long."""
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
+KILL_EVERY_SECONDS = 2.0
 _PLACING_AT_ONCE = 3
 
 Advance = Callable[[str, int], None]
@@ -73,6 +76,7 @@ class CloudRun:
     seed: int
     advance: Advance
     poison: bool = True
+    kill_hosts: bool = False
     _orders: dict[str, Wish] = field(default_factory=dict)
     _refused: Counter[str] = field(default_factory=Counter)
 
@@ -94,10 +98,14 @@ class CloudRun:
         """Do it all. Raises `Stuck` where it never comes to rest."""
         self._fill_shelves()
         started = time.monotonic()
+        over = threading.Event()
+        if self.kill_hosts:
+            threading.Thread(target=self._kill_hosts, args=(over,), daemon=True).start()
         poison_ids = frozenset([self._publish_poison()] if self.poison else [])
         with ThreadPoolExecutor(_PLACING_AT_ONCE) as pool:
             list(pool.map(self._place, self.workload.wishes))
         self._wait_for_the_end()
+        over.set()
         verdict = self._check_at_rest(poison_ids)
         return CloudResult(
             cloud=self.name,
@@ -109,6 +117,13 @@ class CloudRun:
             duplicates=sum(line["message"] == "duplicate" for line in self.fleet.log_lines(self.name)),
             took=time.monotonic() - started,
         )
+
+    def _kill_hosts(self, over: threading.Event) -> None:
+        choose = random.Random(self.seed)  # noqa: S311  a demo must be repeatable, not secret
+        while not over.wait(KILL_EVERY_SECONDS):
+            hosts = self._cloud.hosts()
+            if hosts:
+                self._cloud.kill_host(choose.choice(hosts).name)
 
     def _fill_shelves(self) -> None:
         """Drop the files into the object store as a supplier would, and let the customers leave their addresses."""
@@ -203,14 +218,18 @@ class CloudRun:
             nonlocal verdict
             if any(depth.waiting or depth.in_flight for depth in self._cloud.depths().values()):
                 return False
-            verdict = check(self._ports, self._orders, self.workload.stock, poison_ids=poison_ids)
+            verdict = check(
+                self._ports, self._orders, self.workload.stock, poison_ids=poison_ids, crashes=self.kill_hosts
+            )
             buried = _hearers_of_poison() if poison_ids else 0
             return verdict.holds and verdict.letters >= buried
 
         try:
             self._await("the queues to drain", at_rest, seconds=60)
         except Stuck:
-            verdict = verdict or check(self._ports, self._orders, self.workload.stock, poison_ids=poison_ids)
+            verdict = verdict or check(
+                self._ports, self._orders, self.workload.stock, poison_ids=poison_ids, crashes=self.kill_hosts
+            )
             for service, depth in self._cloud.depths().items():
                 if depth.waiting or depth.in_flight:
                     verdict.broken["I5"].append(f"{service}: {depth.waiting} waiting, {depth.in_flight} in flight")

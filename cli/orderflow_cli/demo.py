@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,12 +19,12 @@ from orderflow_cli.workload import Workload
 from orderflow_local.fleet import Fleet
 
 TITLES = {"aws": "AWS", "azure": "Azure", "gcp": "Google Cloud"}
-KILL_EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a demo run does. ``kill_hosts`` kills a function host of each cloud every two seconds meanwhile."""
+    """What a demo run does. ``kill_hosts`` kills a function host of each cloud every two seconds
+    while orders are under way."""
 
     clouds: Sequence[str]
     workload: Workload
@@ -95,31 +93,17 @@ def run(options: Options) -> list[CloudResult]:
         Fleet(options.clouds, state=options.state) as fleet,
     ):
         fleet.start(screen.tell)
-        over = threading.Event()
-        killer = threading.Thread(target=_kill_hosts, args=(fleet, over, options.seed), daemon=True)
-        if options.kill_hosts:
-            killer.start()
 
         def on(name: str) -> CloudResult:
             advance = screen.advance(name)
-            result = CloudRun(fleet, name, options.workload, options.seed, advance, options.poison).run()
+            result = CloudRun(
+                fleet, name, options.workload, options.seed, advance, options.poison, options.kill_hosts
+            ).run()
             screen.tell(name, f"at rest after {result.took:.0f} s")
             return result
 
-        try:
-            with ThreadPoolExecutor(len(options.clouds)) as pool:
-                return list(pool.map(on, options.clouds))
-        finally:
-            over.set()
-
-
-def _kill_hosts(fleet: Fleet, over: threading.Event, seed: int) -> None:
-    choose = random.Random(seed)  # noqa: S311  a demo must be repeatable, not secret
-    while not over.wait(KILL_EVERY_SECONDS):
-        for cloud in fleet.clouds.values():
-            hosts = cloud.hosts()
-            if hosts:
-                cloud.kill_host(choose.choice(hosts).name)
+        with ThreadPoolExecutor(len(options.clouds)) as pool:
+            return list(pool.map(on, options.clouds))
 
 
 def as_json(results: Sequence[CloudResult], seed: int) -> dict[str, Any]:
@@ -133,6 +117,7 @@ def as_json(results: Sequence[CloudResult], seed: int) -> dict[str, Any]:
                 "outcomes": dict(result.verdict.outcomes),
                 "refused_by_api": dict(result.refused),
                 "refunds": result.verdict.refunds,
+                "messages_sent_again": result.verdict.sent_again,
                 "messages": dict(result.verdict.messages),
                 "dead_letters": result.verdict.letters,
                 "duplicates_absorbed": result.duplicates,
@@ -165,6 +150,8 @@ def table(results: Sequence[CloudResult]) -> Table:
     row("refunds", lambda r: r.verdict.refunds)
     for channel in ("email", "sms", "push"):
         row(f"notifications: {channel}", lambda r, channel=channel: r.verdict.messages[channel])  # type: ignore[misc]
+    if any(result.verdict.sent_again for result in results):
+        row("notifications sent again", lambda r: r.verdict.sent_again)
     row("dead letters (poison)", lambda r: r.verdict.letters)
     row("duplicates absorbed", lambda r: r.duplicates, section=True)
     row("placed to shipped, p50", lambda r: _time(r.percentile(50)))

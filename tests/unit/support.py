@@ -210,7 +210,8 @@ class Lab:
         order = new_order(order_id, self.settings, customer=customer, now=self.clock.now(), **more)
         cause = Cause(f"{order_id}.place", "digest", order_id)
         emitted = envelopes("order", cause, (placed(order),), self.clock.now())
-        record = Record[Order]().absorbing(order, cause, emitted)
+        nothing: Record[Order] = Record()
+        record = nothing.absorbing(order, cause, emitted)
         self.store.insert("orders", safe_key(order_id), record.to_document(SERVICE))
         if publish:
             self.broker.publish(emitted)

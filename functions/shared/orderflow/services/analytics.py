@@ -1,8 +1,9 @@
 """Analytics: hears every event and keeps live aggregates.
 
 One document of totals could not remember every event that it has counted. So the totals are spread over documents by
-hour of the event and a shard of its id; each absorbs only its own few events, and the aggregates of a day are the sum
-of its documents (`merge`)."""
+ten minutes of the event's time and a shard of its id; each absorbs only its own few events, and the aggregates of a
+day are the sum of its documents (`merge`). An absorbed event takes about 80 bytes, so 16 documents of at most 256 KiB
+hold some 50,000 events in ten minutes, those of about ten orders a second; more shards hold more."""
 
 from __future__ import annotations
 
@@ -43,9 +44,9 @@ class Totals(BaseModel):
 
 
 def key(event: Event, time: str) -> str:
-    """Totals by hour and shard."""
+    """Totals by ten minutes and shard."""
     shard = crc32(f"{event.kind()}{event.subject}".encode()) % SHARDS
-    return f"{time[:13]}.{shard:02d}"
+    return f"{time[:13]}.{time[14]}.{shard:02d}"
 
 
 def index(totals: Totals) -> dict[str, list[str]]:
