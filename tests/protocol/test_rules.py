@@ -128,7 +128,7 @@ def a_new_plan_begins_with_nothing_held() -> None:
     assert sum(scene.stock(shard)[1] for shard in (0, 1)) == 1
 
 
-@needs("rule 6: inventory leaves no tombstone")
+@needs("rule 6: a late order does not find what inventory did without it")
 def a_late_order_finds_its_cancellation_in_inventory() -> None:
     scene = Scene()
     scene.shelve(5)
@@ -138,7 +138,7 @@ def a_late_order_finds_its_cancellation_in_inventory() -> None:
     assert scene.kinds() == ["InventoryReleased"]
 
 
-@needs("rule 6: payment leaves no tombstone")
+@needs("rule 6: a late order does not find what payment did without it")
 def a_late_order_finds_its_cancellation_in_payment() -> None:
     scene = Scene()
     scene.hears("payment", cancelled())

@@ -12,7 +12,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import islice
 
+from simulation.bugs import BUGS, hunt
 from simulation.profiles import PROFILES
+from simulation.rules import RULES
 from simulation.simulator import simulate
 
 CHUNK = 20
@@ -63,8 +65,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed; run n has seed + n (default %(default)s)")
     parser.add_argument("--cloud", choices=[*PROFILES, "all"], default="all", help="delivery profile")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: all cores)")
+    parser.add_argument("--bugs", action="store_true", help="hunt planted bugs instead, and show how long each lives")
     parser.add_argument("--coverage", action="store_true", help="show which faults met which steps how often")
     chosen = parser.parse_args()
+    if chosen.bugs:
+        return _hunt_all(chosen.jobs)
     clouds = list(PROFILES) if chosen.cloud == "all" else [chosen.cloud]
     began = time.monotonic()
     tally = Tally()
@@ -88,6 +93,22 @@ def main() -> int:
         cloud, seed, _ = tally.failed[0]
         print(simulate(seed, cloud).report())
     return 1 if tally.failed else 0
+
+
+def hunt_one(number: int) -> tuple[int, str | None]:
+    """Hunt one planted bug in this process; answers after how many runs it was caught, and by what."""
+    runs, caught = hunt([*RULES, *BUGS][number])
+    return runs, caught.violations[0] if caught else None
+
+
+def _hunt_all(jobs: int | None) -> int:
+    planted = [*RULES, *BUGS]
+    free = 0
+    with ProcessPoolExecutor(jobs) as pool:
+        for bug, (runs, violation) in zip(planted, pool.map(hunt_one, range(len(planted))), strict=True):
+            free += violation is None
+            print(f"{runs:5}  {bug.name:<84}  {violation or 'NOT CAUGHT'}"[:200], flush=True)
+    return 1 if free else 0
 
 
 def _chunks(clouds: list[str], seed: int, runs: int) -> Iterator[tuple[str, range]]:

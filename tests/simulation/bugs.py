@@ -1,11 +1,10 @@
 """Bugs to show that the simulator has teeth: each takes one guarantee out of the shared package while its context
 lasts. Some are the real bugs of other systems of this kind.
 
-``python -m simulation.bugs`` prints a table of how many runs it takes to catch each."""
+``python -m simulation --bugs`` prints a table of how many runs it takes to catch each."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -351,7 +350,8 @@ def hopes_for_refund() -> AbstractContextManager[Any]:
     def wrong(paying: Any, event: Any, outcome: Any, context: Any) -> Any:
         decision = resume(paying, event, outcome, context)
         if isinstance(decision, Fail) and paying.status == "settling" and paying.charge_id:
-            return Commit(paying.model_copy(update={"status": "refunded"}), (payment._refund_event(paying),))
+            hoped = paying.model_copy(update={"status": "refunded", "refund_id": "hoped"})
+            return Commit(hoped, (payment._refund_event(hoped),))
         return decision
 
     return services(find("payment"), resume=wrong)
@@ -471,18 +471,3 @@ def _both(*patches: Any) -> AbstractContextManager[Any]:
             yield
 
     return planted()
-
-
-def main() -> int:
-    """Hunt every bug and print the table."""
-    free = 0
-    for planted in BUGS:
-        runs, caught = hunt(planted)
-        free += caught is None
-        told = caught.violations[0][:70] if caught else "NOT CAUGHT"
-        print(f"{runs:5}  {planted.name:<78}  {told}", flush=True)
-    return 1 if free else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ from orderflow.events import OrderCancelled
 from orderflow.ports import Conflict, Stored, Unavailable
 from orderflow.processing import Shell
 from orderflow.record import Record
-from orderflow.service import Changes, Commit, Declined, Ignore, Intend, Look, Service
+from orderflow.service import Changes, Commit, Declined, Intend, Look, Service
 from orderflow.services import find, inventory, order, payment
 from orderflow.steps import Get, Publish, Put, Remove, Steps
 from simulation.bugs import Bug, services
@@ -133,24 +133,26 @@ def not_undone() -> AbstractContextManager[Any]:
     return services(find("inventory"), resume=wrong)
 
 
-@rule(6, "inventory leaves no tombstone")
+@rule(6, "a late order does not find what inventory did without it")
 def no_tombstone_of_stock() -> AbstractContextManager[Any]:
-    cancel = inventory._cancel
+    place = inventory._place
 
-    def wrong(reservation: Any, event: Any) -> Any:
-        return Ignore() if reservation is None else cancel(reservation, event)
+    def wrong(reservation: Any, event: Any, context: Any) -> Any:
+        tombstone = reservation is not None and reservation.status == "released" and not reservation.n
+        return place(None if tombstone else reservation, event, context)
 
-    return patch.object(inventory, "_cancel", wrong)
+    return patch.object(inventory, "_place", wrong)
 
 
-@rule(6, "payment leaves no tombstone")
+@rule(6, "a late order does not find what payment did without it")
 def no_tombstone_of_payment() -> AbstractContextManager[Any]:
-    cancel = payment._cancel
+    place = payment._place
 
     def wrong(paying: Any, event: Any, context: Any) -> Any:
-        return Ignore() if paying is None else cancel(paying, event, context)
+        tombstone = paying is not None and paying.status == "void" and not paying.intent_at
+        return place(None if tombstone else paying, event, context)
 
-    return patch.object(payment, "_cancel", wrong)
+    return patch.object(payment, "_place", wrong)
 
 
 @rule(7, "a charge under way counts as none")
@@ -284,16 +286,17 @@ def conflicts_count() -> AbstractContextManager[Any]:
     def wrong(self: Shell, service: Service[Any], delivery: Any) -> Steps[Any]:
         outcome = yield from deliver(self, service, delivery)
         reason = getattr(outcome, "reason", "")
-        if "onflict" in reason:
-            envelope = shell.decode(delivery.body)
+        if "onflict" not in reason:
+            return outcome
+        envelope = shell.decode(delivery.body)
+        try:
             times, first = yield from Attempts(self.clock).add(service, envelope.id, reason)
-            if times >= service.limits.max_attempts:
-                return (
-                    yield from self._bury(
-                        service, delivery, envelope, "attempts-exhausted", reason, attempts=times, first_at=first
-                    )
-                )
-        return outcome
+        except (Conflict, Unavailable):
+            return outcome
+        if times < service.limits.max_attempts:
+            return outcome
+        exhausted = {"attempts": times, "first_at": first}
+        return (yield from self._bury(service, delivery, envelope, "attempts-exhausted", reason, **exhausted))
 
     return patch.object(Shell, "deliver", wrong)
 

@@ -54,7 +54,7 @@ class Weather:
     delayed: float = 0.0
     """A message that takes seconds to minutes."""
     outages: int = 0
-    """Times during which an external system answers nothing."""
+    """Times during which an external system answers nothing, or the topic takes little."""
     poison: int = 0
     """Messages that are none of ours."""
     redrives: int = 0
@@ -82,7 +82,7 @@ class Weather:
             lost=rate(0.08),
             answer_lost=rate(0.08),
             answer_lost_done_late=rate(0.05, 0.3),
-            conflict=rate(0.2),
+            conflict=rate(0.4),
             told_conflict=rate(0.1, 0.3),
             some_lost=rate(0.2, 0.3),
             stall=rate(0.03),
@@ -91,7 +91,7 @@ class Weather:
             redelivered=rate(0.3),
             ack_lost=rate(0.2),
             delayed=rate(0.3),
-            outages=random.choice((0, 0, 1, 2)),
+            outages=random.choice((0, 0, 1, 3)),
             poison=random.choice((0, 0, 2)),
             redrives=random.choice((0, 1, 3)),
             lagging_index=rate(0.5, 0.3),
@@ -114,7 +114,7 @@ class Weather:
 def draw_settings(random: Random) -> Settings:
     """The settings of one run: small figures, so that every limit is met."""
     return Settings(
-        order_deadline=random.choice((20.0, 120.0, 900.0)),
+        order_deadline=random.choice((20.0, 300.0, 900.0, 900.0)),
         sweep_after=random.choice((5.0, 60.0)),
         sweep_cap=random.choice((120.0, 3600.0)),
         sweep_shards=random.choice((1, 4)),

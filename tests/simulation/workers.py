@@ -93,7 +93,8 @@ class Invocation:
         if type(step) is Pause:
             seconds = step.seconds
         else:
-            seconds = weather.step_s * (0.2 + 1.6 * world.random.random())
+            # From a tenth to ten times: while one handler takes a step, another may come and go.
+            seconds = weather.step_s * 10.0 ** (2.0 * world.random.random() - 1.0)
             if world.chance(weather.stall):
                 seconds += world.random.choice((1.0, 10.0, 45.0)) * world.random.random()
         if world.time + seconds >= self._killed_at:
@@ -150,6 +151,8 @@ class Invocation:
             drawn -= probability
             if drawn < 0:
                 return fault
+        if type(step) is PublishAll and self._world.time < self._fleet.topic_down_until and random.random() < 0.8:
+            return random.choice(("lost", "lost", "answer lost", "some lost"))
         if type(step) is Ask and random.random() < weather.outside:
             return random.choice(("lost", "answer lost", "answer lost, done late"))
         return None
@@ -226,6 +229,8 @@ class Fleet:
         self.ports = ports
         self.weather = weather
         self.stormy = True
+        self.topic_down_until = 0.0
+        """Until when most publishes fail."""
         self.acknowledged: dict[tuple[str, str], str] = {}
         """The last note with which a service let go of an event."""
         self.failures: Counter[tuple[str, str]] = Counter()
@@ -239,7 +244,7 @@ class Fleet:
         self._processes: dict[str, list[Process]] = {}
         self._pumping: set[str] = set()
         self._made = 0
-        self._most = {service: world.random.choice((1, 2, 4)) for service in limits}
+        self._most = {service: world.random.choice((1, 2, 4, 8)) for service in limits}
         self._probabilities: dict[type, list[tuple[str, float]]] = {}
         broker.receive = self._receive
 

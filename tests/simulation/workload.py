@@ -19,7 +19,7 @@ from simulation.world import Violation, World
 
 TIMEOUT_S = 15.0
 PRICES = {"A": 1_000, "B": 30_000, "C": 120_000}
-COUNTRIES = ("DE", "DE", "FR", "AQ")
+COUNTRIES = ("DE", "DE", "DE", "FR", "FR", "AQ")
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Workload:
             state = {"sku": sku, "name": sku, "unit_price": price, "currency": "EUR"}
             self._store.insert("catalogue", sku, {"schema": 1, "rev": 1, "state": state})
             for shard in range(self._settings.stock_shards):
-                self._shelve(sku, shard, random.choice((0, 2, 5, 20)))
+                self._shelve(sku, shard, random.choice((0, 3, 10, 40)))
         spread = random.choice((0.1, 5.0, 60.0))
         for number in range(orders):
             at = random.random() * spread
@@ -166,8 +166,9 @@ class Workload:
     def _afterwards(self, wish: Wish) -> None:
         """A customer may change their mind, look, or misuse the key."""
         random = self._world.random
-        if random.random() < 0.3:
-            self._world.after(random.choice((0.05, 1.0, 30.0)) * random.random(), self._cancel, wish)
+        if random.random() < 0.25:
+            soon = random.choice((20 * self._weather.step_s, 1.0, 30.0)) * random.random()
+            self._world.after(soon, self._cancel, wish)
         if random.random() < 0.1:
             self._world.after(random.random(), self._misuse, wish)
         if random.random() < 0.2:
@@ -244,9 +245,12 @@ class Workload:
         self._broker.enqueue(service, body, {}, "poison", "")
 
     def _outage(self, seconds: float) -> None:
-        name = self._world.random.choice(sorted(self._fleet.ports.dependencies))
+        name = self._world.random.choice(("topic", "topic", *sorted(self._fleet.ports.dependencies)))
         self._world.note("weather", f"{name} is down for {seconds:.0f} s")
-        self._fleet.ports.dependencies[name].go_down(seconds)
+        if name == "topic":
+            self._fleet.topic_down_until = self._world.time + seconds
+        else:
+            self._fleet.ports.dependencies[name].go_down(seconds)
 
     def _note(self, who: str, what: str, response: Response | None) -> None:
         told = f"{response.status} {response.body.decode()[:100]}" if response else ""
