@@ -47,6 +47,20 @@ def free_port() -> int:
                 return port
 
 
+_NOT_INHERITED = (
+    # Bytecode makes cold starts two to three times faster; an inherited ban on it would slow every host.
+    "PYTHONDONTWRITEBYTECODE",
+    # Whatever cloud the user's shell is set up for, a local cloud is not to reach it.
+    "AWS_",
+    "AZURE_",
+    "FIRESTORE_",
+    "GOOGLE_",
+    "ORDERFLOW_",
+    "PUBSUB_",
+    "STORAGE_EMULATOR_",
+)
+
+
 class StartFailed(RuntimeError):
     """A process ended, or did not answer in time, while it was being started. The message shows the end of its log."""
 
@@ -70,8 +84,7 @@ class Process:
         self.name = name
         self.log = log
         self._command = list(command)
-        # Bytecode makes cold starts two to three times faster; an inherited ban on it would slow every host.
-        inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         self._env = {**inherited, "PYTHONUNBUFFERED": "1", **(env or {})}
         self._cwd = cwd
         self._stopping = threading.Event()
