@@ -8,11 +8,11 @@ import pytest
 
 from orderflow.app import App
 from orderflow.driver import OutOfTime
-from orderflow.events import InventoryReserved, PaymentCompleted
+from orderflow.events import InventoryReserved, NotificationRequested, PaymentCompleted
 from orderflow.ports import Delivery, Unavailable
 from orderflow.processing import Done, Retry
 from orderflow.settings import Settings
-from unit.support import Lab, as_delivery, done, enveloped, order_placed
+from unit.support import CUSTOMER, Lab, as_delivery, done, enveloped, order_placed
 
 
 def orders(number: int) -> list[Delivery]:
@@ -169,3 +169,30 @@ def test_an_empty_batch_is_nothing(lab: Lab) -> None:
 def test_an_unknown_service_is_an_error_of_the_deployment(lab: Lab) -> None:
     with pytest.raises(KeyError, match="nobody"):
         App(lab.ports, Settings()).consume("nobody", [], deadline=0)
+
+
+def test_a_message_that_was_sent_is_recorded_as_sent_although_the_deadline_has_come(lab: Lab) -> None:
+    """Stopping between the provider's answer and its record would send the message again."""
+    lab.store.insert("customers", "ann", {"rev": 1, "state": CUSTOMER})
+    sent: list[str] = []
+
+    class Provider:
+        def send(self, **message: str) -> dict[str, str]:
+            sent.append(message["key"])
+            return {"status": "sent", "message_id": "m-1"}
+
+    lab.ports.dependencies = {**lab.ports.dependencies, "email": Provider()}
+    request = NotificationRequested(
+        notification_id="n-1",
+        order_id="o-1",
+        customer_id="ann",
+        channel="email",
+        template="receipt",
+        values={"order": "o-1", "amount": "1.00 EUR"},
+    )
+
+    for late in (lambda: bool(sent), lambda: False):
+        [outcome] = lab.deliver_all("email", [enveloped(request)], late=late)
+        assert done(outcome)
+
+    assert sent == ["n-1"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from orderflow.ports import Ports, Unavailable
-from orderflow.steps import Publish, PublishAll, Step, Steps
+from orderflow.steps import Ask, Publish, PublishAll, Step, Steps
 
 T = TypeVar("T")
 
@@ -25,7 +25,8 @@ def run(steps: Steps[T], ports: Ports) -> T:
 
 def run_batch(batch: Sequence[Steps[T]], ports: Ports, late: Callable[[], bool]) -> list[T | Exception]:
     """Drive handlers to their ends; answer for each its result, or the exception that ended it. ``late`` is asked
-    before every step; once it is true, what is unfinished ends as `OutOfTime`."""
+    before every step; once it is true, what is unfinished ends as `OutOfTime`, but for a handler that has called an
+    external system: that goes on until the outcome is committed."""
     driving = interleave(batch, late)
     try:
         _, step = next(driving)
@@ -56,10 +57,12 @@ def interleave(
             steps = batch[index]
             try:
                 step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+                owing = False  # An external system was called: stopping before that is recorded could send twice.
                 while not isinstance(step, Publish):
-                    if late():
+                    if late() and not owing:
                         steps.close()
                         break
+                    owing = owing or isinstance(step, Ask)
                     answer = yield (index,), step
                     step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
                 else:
