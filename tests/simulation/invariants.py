@@ -97,9 +97,9 @@ def at_rest(
             yield message, key
     yield from _stock(store, workload)
     yield from _events(store, broker, fleet, watch, active)
-    letters = {(letter.service, letter.body) for letter in broker.buried}
+    buried = {(letter.service, letter.body) for letter in broker.buried}
     for service, body in workload.poison:
-        if (service, body) not in letters:
+        if (service, body) not in buried:
             yield f"I6: a message that {service} could not read is in no DLQ: {body!r}", "poison"
     for letter in broker.buried:
         reason = _unstated(letter, fleet)
@@ -162,9 +162,9 @@ def _stock(store: SimulatedStore, workload: Workload) -> Iterator[tuple[str, str
 def _events(
     store: SimulatedStore, broker: Broker, fleet: Fleet, watch: Watch, active: list[str]
 ) -> Iterator[tuple[str, str]]:
-    for event_id, envelope in watch.emitted.items():
+    for event_id, emitted in watch.emitted.items():
         if event_id not in broker.published:
-            yield f"I5: {envelope['kind']} {event_id} was committed and never published", envelope["subject"]
+            yield f"I5: {emitted['kind']} {event_id} was committed and never published", emitted["subject"]
     for (name, event_id), envelope in broker.matched.items():
         if name not in active or watch.absorbed[name, event_id]:
             continue

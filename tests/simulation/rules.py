@@ -3,31 +3,31 @@ the schedule in which it is needed, and the simulator finds most of them by chan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from orderflow import deadletters, files, replay
-from orderflow import processing as shell
 from orderflow.attempts import Attempts
-from orderflow.events import OrderCancelled
+from orderflow.envelope import decode
+from orderflow.events import OrderCancelled, Units
 from orderflow.ports import Conflict, Stored, Unavailable
-from orderflow.processing import Shell
-from orderflow.record import Record
+from orderflow.processing import GiveBack, Shell
+from orderflow.record import Record, load
 from orderflow.service import Changes, Commit, Declined, Intend, Look, Service
 from orderflow.services import find, inventory, order, payment
 from orderflow.steps import Get, Publish, Put, Remove, Steps
-from simulation.bugs import Bug, services
+from simulation.bugs import Bug, Plant, services
 
 RULES: list[Bug] = []
 
 
-def rule(number: int, name: str) -> Any:
+def rule(number: int, name: str) -> Callable[[Plant], Plant]:
     """Register what is taken out."""
 
-    def register(plant: Any) -> Any:
+    def register(plant: Plant) -> Plant:
         RULES.append(Bug(f"rule {number}: {name}", plant))
         return plant
 
@@ -60,7 +60,7 @@ def unfenced() -> AbstractContextManager[Any]:
     reserve = inventory._reserve
 
     def wrong(reservation: Any, context: Any) -> Any:
-        decision = reserve(reservation, context)
+        decision: Any = reserve(reservation, context)
         return replace(decision, effect=Changes(decision.effect.changes))
 
     return patch.object(inventory, "_reserve", wrong)
@@ -71,7 +71,7 @@ def early_fence() -> AbstractContextManager[Any]:
     def wrong(self: Shell, service: Service[Any], key: str, change: Any, changes: Any) -> Steps[None]:
         for tried in range(self.settings.conflict_tries):
             if changes.fence is not None:
-                own = shell.load(service, (yield Get(service.collection, key)))
+                own = load(service, (yield Get(service.collection, key)))
                 if own.state is None or not changes.fence(own.state):
                     raise Conflict("moved on")
             stored: Stored | None = yield Get(change.collection, change.key)
@@ -85,7 +85,7 @@ def early_fence() -> AbstractContextManager[Any]:
                 return
             except Conflict:
                 yield from self._yield_way(tried)
-        raise shell.GiveBack("too many conflicts", 0.1)
+        raise GiveBack("too many conflicts", 0.1)
 
     return patch.object(Shell, "_change", wrong)
 
@@ -104,7 +104,7 @@ def no_bump() -> AbstractContextManager[Any]:
 @rule(5, "lines of one SKU are not merged")
 def unmerged() -> AbstractContextManager[Any]:
     def wrong(lines: Any) -> Any:
-        return tuple(inventory.Units(sku=line.sku, quantity=line.quantity) for line in lines)
+        return tuple(Units(sku=line.sku, quantity=line.quantity) for line in lines)
 
     return patch.object(inventory, "merged", wrong)
 
@@ -188,7 +188,7 @@ def silent() -> AbstractContextManager[Any]:
 def closed_at_once() -> AbstractContextManager[Any]:
     move = order._move
 
-    def wrong(placed: Any, status: str, now: float, note: str | None = None, **update: Any) -> Any:
+    def wrong(placed: Any, status: Any, now: float, note: str | None = None, **update: Any) -> Any:
         moved = move(placed, status, now, note, **update)
         return moved.model_copy(update={"closed": True}) if status == "cancelled" else moved
 
@@ -288,14 +288,14 @@ def conflicts_count() -> AbstractContextManager[Any]:
         reason = getattr(outcome, "reason", "")
         if "onflict" not in reason:
             return outcome
-        envelope = shell.decode(delivery.body)
+        envelope = decode(delivery.body)
         try:
             times, first = yield from Attempts(self.clock).add(service, envelope.id, reason)
         except (Conflict, Unavailable):
             return outcome
         if times < service.limits.max_attempts:
             return outcome
-        exhausted = {"attempts": times, "first_at": first}
+        exhausted: dict[str, Any] = {"attempts": times, "first_at": first}
         return (yield from self._bury(service, delivery, envelope, "attempts-exhausted", reason, **exhausted))
 
     return patch.object(Shell, "deliver", wrong)
@@ -317,7 +317,7 @@ def full_is_short() -> AbstractContextManager[Any]:
 @rule(14, "a letter is thrown away without its publish")
 def silent_discard() -> AbstractContextManager[Any]:
     def wrong(self: Shell, service: Service[Any], cause: Any, event: Any, time: str) -> Steps[bool]:
-        record = shell.load(service, (yield Get(service.collection, service.key(event, time))))
+        record = load(service, (yield Get(service.collection, service.key(event, time))))
         return cause.id in record.absorbed
 
     return patch.object(Shell, "repeat", wrong)

@@ -129,11 +129,16 @@ def _event(envelope: Any) -> str:
     return f"{envelope.kind} {envelope.id[:8]} of {envelope.subject}"
 
 
+def _in_order(value: Any) -> Any:
+    """A real store does not keep the order of an object's fields, so the trace must not depend on it."""
+    return dict(sorted(value.items())) if isinstance(value, dict) else value
+
+
 def _gist(put: Put) -> str:
     document = put.document
     state = document.get("state", document)
     names = ("status", "n", "available", "open", "arriving", "closed", "due_at", "charge_id", "count", "open_until")
-    told = {name: state[name] for name in names if name in state}
+    told = {name: _in_order(state[name]) for name in names if name in state}
     entries = document.get("absorbed", ())
     absorbed = [f"{entry[0][:8]}>{'+'.join(event['kind'] for event in entry[2])}" for entry in entries]
     return f"rev={document.get('rev')} {told}" + (f" absorbed={absorbed}" if absorbed else "")
