@@ -441,19 +441,6 @@ def sends_again() -> AbstractContextManager[Any]:
     return services(*(find(channel) for channel in ("email", "sms", "push")), decide=wrong)
 
 
-@bug("an erased address refuses a parcel that may be on its way")
-def refuses_late() -> AbstractContextManager[Any]:
-    resume = shipping.resume
-
-    def wrong(shipment: Any, event: Any, outcome: Any, context: Any) -> Any:
-        decision = resume(shipment, event, outcome, context)
-        if isinstance(decision, Fail) and "address" in decision.reason:
-            return shipping._refused(shipment, "no address")
-        return decision
-
-    return services(find("shipping"), resume=wrong)
-
-
 def _both(*patches: Any) -> AbstractContextManager[Any]:
     stack = ExitStack()
 
