@@ -32,8 +32,11 @@ locals {
 
   external_systems = toset(flatten([for service in values(local.functions) : service.uses]))
 
+  # The functions read environment variables (orderflow.settings).
+  settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
+
   # What `orderflow_aws.wiring` reads, in a function and on an operator's machine alike.
-  environment = merge(var.settings, {
+  environment = merge(local.settings, {
     ORDERFLOW_ARCHIVE_BUCKET = module.objects.bucket_names[local.archive_bucket]
     ORDERFLOW_DROP_BUCKET    = module.objects.bucket_names[local.drop_bucket]
     ORDERFLOW_PREFIX         = local.name

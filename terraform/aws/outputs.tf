@@ -4,12 +4,12 @@ output "api_url" {
 }
 
 output "archive_bucket" {
-  description = "Name of the bucket that every event is archived in."
+  description = "The bucket that every event is archived in."
   value       = module.objects.bucket_names[local.archive_bucket]
 }
 
 output "ci_identity" {
-  description = "What GitHub Actions signs in as: the role ARN for plans and the one for applies; null without github_repository."
+  description = "What GitHub Actions signs in as, to plan and to apply; null without github_repository."
   value       = module.ci.identity
 }
 
@@ -19,36 +19,36 @@ output "dashboard_url" {
 }
 
 output "dead_letter_queues" {
-  description = "Dead-letter queue by service (URL)."
+  description = "Dead-letter queue by service."
   value       = module.messaging.dead_letter_queue_urls
 }
 
 output "drop_bucket" {
-  description = "Name of the bucket that stock and catalogue files are dropped in."
+  description = "The bucket that stock and catalogue files are dropped in."
   value       = module.objects.bucket_names[local.drop_bucket]
 }
 
 output "environment" {
-  description = "Environment variables, none of them secret, with which `orderflow_aws.wiring.bootstrap` reaches this deployment from an operator's machine."
+  description = "Environment variables, none of them secret, with which the cloud's wiring (`bootstrap`) reaches this deployment from an operator's machine."
   value       = merge(local.environment, local.environment_oidc, { AWS_REGION = var.region })
 }
 
 output "functions" {
-  description = "Function by service (name)."
+  description = "Name of the function by service."
   value       = module.functions.names
 }
 
 output "queues" {
-  description = "Queue by service (URL)."
+  description = "Queue by service."
   value       = module.messaging.queue_urls
 }
 
 output "stores" {
-  description = "Table by collection (name)."
+  description = "Where documents are kept, by collection."
   value       = module.store.table_names
 }
 
 output "topic" {
-  description = "The topic that every event is published to (ARN)."
+  description = "The topic that every event is published to."
   value       = module.messaging.topic_arn
 }

@@ -1,5 +1,5 @@
 variable "account_id" {
-  description = "Account to deploy to: an AWS account id, an Azure subscription id or a Google Cloud project id. Here 12 digits; any other account is refused."
+  description = "Account to deploy to: an AWS account id, an Azure subscription id or a Google Cloud project id."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "account_id" {
 }
 
 variable "alarm_email" {
-  description = "Mailbox that alarms and budget alerts are sent to. AWS first asks it to confirm the subscription."
+  description = "Mailbox that alarms and budget alerts are sent to."
   type        = string
   nullable    = false
 
@@ -21,13 +21,13 @@ variable "alarm_email" {
 }
 
 variable "budget_monthly" {
-  description = "Monthly spending, in the account's currency, at 80 and 100 % of which alarm_email is told."
+  description = "Monthly spending, in whole units of the account's currency, of which alarm_email is told at 50, 80 and 100 %, and when the forecast is above it. It stops nothing."
   type        = number
   nullable    = false
 
   validation {
-    condition     = var.budget_monthly > 0
-    error_message = "budget_monthly must be greater than 0."
+    condition     = var.budget_monthly >= 1 && floor(var.budget_monthly) == var.budget_monthly
+    error_message = "budget_monthly must be a whole number of at least 1."
   }
 }
 
@@ -68,8 +68,8 @@ variable "labels" {
 
   validation {
     condition = alltrue([
-      for key, value in var.labels :
-      can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))
+      for name, value in var.labels :
+      can(regex("^[a-z][a-z0-9_-]{0,62}$", name)) && can(regex("^[a-z0-9_-]{0,63}$", value))
     ])
     error_message = "labels must have keys and values of at most 63 lower-case letters, digits, - and _ (Google Cloud's rule, the narrowest), keys beginning with a letter."
   }
@@ -160,14 +160,39 @@ variable "secrets" {
 }
 
 variable "settings" {
-  description = "Further settings of the functions (orderflow.settings), by the name of their environment variable."
+  description = "Further settings of the functions, by the name of their field in functions/shared/orderflow/settings.py; the values as text."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in keys(var.settings) : can(regex("^ORDERFLOW_[A-Z_]+$", name))])
-    error_message = "settings must be named ORDERFLOW_<NAME>."
+    condition = length(setsubtract(keys(var.settings), [
+      "breaker_cache",
+      "breaker_cooldown",
+      "breaker_failures",
+      "breaker_window",
+      "catalogue_cache",
+      "conflict_tries",
+      "elevated_from",
+      "gateway_key_life",
+      "gateway_key_margin",
+      "high_from",
+      "hold_for_screening",
+      "log_level",
+      "max_body",
+      "max_lines",
+      "order_deadline",
+      "saga_retention",
+      "send_lease",
+      "shard_reservations",
+      "stock_shards",
+      "suspect_from",
+      "suspect_quantity",
+      "sweep_after",
+      "sweep_cap",
+      "sweep_shards",
+    ])) == 0
+    error_message = "settings must be named as the fields of functions/shared/orderflow/settings.py, such as log_level; the issuer's are in oidc."
   }
 }
 
@@ -183,10 +208,10 @@ variable "topology_file" {
   }
 
   validation {
-    condition = alltrue([
+    condition = try(alltrue([
       for trigger in ["http", "object", "sink"] :
-      length([for service in values(try(jsondecode(file(var.topology_file)).services, {})) : service if service.trigger == trigger]) == 1
-    ])
+      length([for service in values(jsondecode(file(var.topology_file)).services) : service if service.trigger == trigger]) == 1
+    ]), false)
     error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
   }
 }

@@ -68,8 +68,11 @@ locals {
     }
   }
 
+  # The functions read environment variables (orderflow.settings).
+  settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
+
   # With these and a signed-in Azure CLI, orderflow_azure.wiring.bootstrap reaches the deployment from any machine.
-  environment = {
+  environment = merge(local.settings, {
     ORDERFLOW_ARCHIVE_CONTAINER                   = module.objects.container_names[local.archive_bucket]
     ORDERFLOW_DROP_CONTAINER                      = module.objects.container_names[local.drop_bucket]
     ORDERFLOW_EVENTGRID_ENDPOINT                  = module.messaging.topic_endpoint
@@ -77,5 +80,10 @@ locals {
     ORDERFLOW_SERVICEBUS__fullyQualifiedNamespace = module.messaging.namespace_host
     ORDERFLOW_STORAGE__blobServiceUri             = module.objects.blob_endpoint
     ORDERFLOW_STORAGE__tableServiceUri            = module.store.table_endpoint
+  })
+  environment_oidc = {
+    ORDERFLOW_AUDIENCE = var.oidc.audience
+    ORDERFLOW_ISSUER   = var.oidc.issuer
+    ORDERFLOW_JWKS_URL = var.oidc.jwks_url
   }
 }

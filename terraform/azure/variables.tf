@@ -1,5 +1,5 @@
 variable "account_id" {
-  description = "Where to deploy: the id of the Azure subscription."
+  description = "Account to deploy to: an AWS account id, an Azure subscription id or a Google Cloud project id."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "account_id" {
 }
 
 variable "alarm_email" {
-  description = "Address that alarms and budget alerts are sent to."
+  description = "Mailbox that alarms and budget alerts are sent to."
   type        = string
   nullable    = false
 
@@ -21,25 +21,25 @@ variable "alarm_email" {
 }
 
 variable "budget_monthly" {
-  description = "Monthly budget in the account's currency; alerts are sent at half, at four fifths and when the forecast exceeds it."
+  description = "Monthly spending, in whole units of the account's currency, of which alarm_email is told at 50, 80 and 100 %, and when the forecast is above it. It stops nothing."
   type        = number
   nullable    = false
 
   validation {
-    condition     = var.budget_monthly >= 1
-    error_message = "budget_monthly must be at least 1."
+    condition     = var.budget_monthly >= 1 && floor(var.budget_monthly) == var.budget_monthly
+    error_message = "budget_monthly must be a whole number of at least 1."
   }
 }
 
 variable "deletion_protection" {
-  description = "Whether stored data is protected against deletion, by Terraform too."
+  description = "Whether stores and buckets refuse to be deleted. Without it a destroy takes the data with it."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "environment" {
-  description = "Name of the environment: dev, staging or prod."
+  description = "Which of the deployments this is: dev, staging or prod."
   type        = string
   nullable    = false
 
@@ -50,7 +50,7 @@ variable "environment" {
 }
 
 variable "github_repository" {
-  description = "GitHub repository, as owner/name, whose workflows may plan and apply; null for none."
+  description = "GitHub repository whose workflows may plan and apply, as owner/name; null for none."
   type        = string
   default     = null
 
@@ -61,22 +61,22 @@ variable "github_repository" {
 }
 
 variable "labels" {
-  description = "Further labels (tags) of every resource that takes them, for cost reports."
+  description = "Further labels (tags) of every resource, beside application, environment and managed-by."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition = alltrue([
-      for key, value in var.labels :
-      can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))
+      for name, value in var.labels :
+      can(regex("^[a-z][a-z0-9_-]{0,62}$", name)) && can(regex("^[a-z0-9_-]{0,63}$", value))
     ])
-    error_message = "labels must be lower-case letters, digits, _ and -, keys beginning with a letter, at most 63 characters: the narrowest rule of the three clouds."
+    error_message = "labels must have keys and values of at most 63 lower-case letters, digits, - and _ (Google Cloud's rule, the narrowest), keys beginning with a letter."
   }
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "Days that logs are kept: a number that all three clouds take."
   type        = number
   default     = 30
   nullable    = false
@@ -88,7 +88,7 @@ variable "log_retention_days" {
 }
 
 variable "oidc" {
-  description = "Issuer of the API's bearer tokens: its URL (the iss claim), the audience that a token must name, and where its public keys are."
+  description = "Issuer of the API's bearer tokens: the iss and aud claims to demand, and where the issuer publishes its keys."
   type = object({
     issuer   = string
     audience = string
@@ -97,37 +97,42 @@ variable "oidc" {
   nullable = false
 
   validation {
-    condition     = startswith(var.oidc.issuer, "https://") && startswith(var.oidc.jwks_url, "https://") && var.oidc.audience != ""
-    error_message = "oidc must have an issuer and a jwks_url that begin with https://, and an audience."
+    condition     = startswith(var.oidc.issuer, "https://") && startswith(var.oidc.jwks_url, "https://")
+    error_message = "oidc.issuer and oidc.jwks_url must be https URLs."
+  }
+
+  validation {
+    condition     = var.oidc.audience != ""
+    error_message = "oidc.audience must not be empty: without it any token of the issuer would do."
   }
 }
 
 variable "package_file" {
-  description = "Path of the functions' package, made before Terraform runs."
+  description = "The functions' zip, made by `make package` before Terraform runs."
   type        = string
   default     = "../../dist/azure.zip"
   nullable    = false
 
   validation {
     condition     = fileexists(var.package_file)
-    error_message = "package_file does not exist: make the package first."
+    error_message = "package_file does not exist: run `make package` first."
   }
 }
 
 variable "prefix" {
-  description = "What the name of every resource begins with."
+  description = "Begins the name of every resource; with the environment it tells deployments apart."
   type        = string
   default     = "orderflow"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,8}$", var.prefix))
-    error_message = "prefix must be 2 to 9 lower-case letters and digits, the first a letter: names of storage accounts (24 characters) and service accounts (30) leave no more."
+    error_message = "prefix must be 2 to 9 lower-case letters and digits, the first a letter: names of service accounts (30 characters) and storage accounts (24) leave no more."
   }
 }
 
 variable "region" {
-  description = "Region of all resources."
+  description = "Where everything is: an AWS region, an Azure location or a Google Cloud region."
   type        = string
   nullable    = false
 
@@ -138,7 +143,7 @@ variable "region" {
 }
 
 variable "secrets" {
-  description = "Names of the external systems (`uses` in the topology) that need a secret, read by the services that use them. The values are put in by hand and are never in the state."
+  description = "Names of the external systems (`uses` in the topology) that need a secret. Made empty: the value is put in by hand and is never in the state."
   type        = set(string)
   default     = []
   nullable    = false
@@ -155,19 +160,44 @@ variable "secrets" {
 }
 
 variable "settings" {
-  description = "Further settings of the functions: environment variables ORDERFLOW_<NAME>, as functions/shared/orderflow/settings.py lists them."
+  description = "Further settings of the functions, by the name of their field in functions/shared/orderflow/settings.py; the values as text."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in keys(var.settings) : can(regex("^ORDERFLOW_[A-Z][A-Z_]*$", name))])
-    error_message = "settings must be named ORDERFLOW_<NAME>."
+    condition = length(setsubtract(keys(var.settings), [
+      "breaker_cache",
+      "breaker_cooldown",
+      "breaker_failures",
+      "breaker_window",
+      "catalogue_cache",
+      "conflict_tries",
+      "elevated_from",
+      "gateway_key_life",
+      "gateway_key_margin",
+      "high_from",
+      "hold_for_screening",
+      "log_level",
+      "max_body",
+      "max_lines",
+      "order_deadline",
+      "saga_retention",
+      "send_lease",
+      "shard_reservations",
+      "stock_shards",
+      "suspect_from",
+      "suspect_quantity",
+      "sweep_after",
+      "sweep_cap",
+      "sweep_shards",
+    ])) == 0
+    error_message = "settings must be named as the fields of functions/shared/orderflow/settings.py, such as log_level; the issuer's are in oidc."
   }
 }
 
 variable "topology_file" {
-  description = "Path of the topology: services, subscriptions, filters, limits and documents."
+  description = "The declaration of services, subscriptions, filters, limits and documents, written by orderflow.topology."
   type        = string
   default     = "../../topology.json"
   nullable    = false
@@ -178,10 +208,10 @@ variable "topology_file" {
   }
 
   validation {
-    condition = alltrue([
+    condition = try(alltrue([
       for trigger in ["http", "object", "sink"] :
-      length([for service in try(values(jsondecode(file(var.topology_file)).services), []) : service if service.trigger == trigger]) == 1
-    ])
+      length([for service in values(jsondecode(file(var.topology_file)).services) : service if service.trigger == trigger]) == 1
+    ]), false)
     error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
   }
 }

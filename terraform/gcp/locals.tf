@@ -23,9 +23,12 @@ locals {
   drop_bucket      = module.objects.buckets[one(values(local.watching)).bucket]
   external_systems = toset(flatten([for service in values(local.functions) : service.uses]))
 
+  # The functions read environment variables (orderflow.settings).
+  settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
+
   # What orderflow_gcp.wiring reads, in a function as on an operator's machine.
   environment_variables = tomap(merge(
-    var.settings,
+    local.settings,
     {
       GOOGLE_CLOUD_PROJECT         = local.project.id
       ORDERFLOW_ARCHIVE_BUCKET     = local.archive_bucket
@@ -34,4 +37,9 @@ locals {
       ORDERFLOW_PREFIX             = local.name
     },
   ))
+  environment_oidc = {
+    ORDERFLOW_AUDIENCE = var.oidc.audience
+    ORDERFLOW_ISSUER   = var.oidc.issuer
+    ORDERFLOW_JWKS_URL = var.oidc.jwks_url
+  }
 }

@@ -1,54 +1,54 @@
 output "api_url" {
-  description = "Address of the HTTP API."
+  description = "Where the HTTP API answers, without a slash at the end."
   value       = module.api.url
 }
 
 output "archive_bucket" {
-  description = "Name of the bucket that every event is written to."
+  description = "The bucket that every event is archived in."
   value       = local.archive_bucket
 }
 
 output "ci_identity" {
-  description = "What GitHub Actions signs in with: provider, and the accounts that plan and apply; null without github_repository."
+  description = "What GitHub Actions signs in as, to plan and to apply; null without github_repository."
   value       = module.ci.identity
 }
 
 output "dashboard_url" {
-  description = "Address of the dashboard."
+  description = "The dashboard, in the cloud's console."
   value       = module.observability.dashboard_url
 }
 
 output "dead_letter_queues" {
-  description = "Ids of the dead-letter queues (subscriptions), by service."
+  description = "Dead-letter queue by service."
   value       = module.messaging.dead_letter_queues
 }
 
 output "drop_bucket" {
-  description = "Name of the bucket that stock and catalogue files are dropped into."
+  description = "The bucket that stock and catalogue files are dropped in."
   value       = local.drop_bucket
 }
 
 output "environment" {
-  description = "Variables with which orderflow_gcp.wiring.bootstrap reaches this deployment from an operator's machine. Nothing in it is secret."
-  value       = local.environment_variables
+  description = "Environment variables, none of them secret, with which the cloud's wiring (`bootstrap`) reaches this deployment from an operator's machine."
+  value       = tomap(merge(local.environment_variables, local.environment_oidc))
 }
 
 output "functions" {
-  description = "Names of the functions, by service."
+  description = "Name of the function by service."
   value       = module.functions.functions
 }
 
 output "queues" {
-  description = "Ids of the queues (subscriptions), by service."
+  description = "Queue by service."
   value       = module.messaging.queues
 }
 
 output "stores" {
-  description = "Ids of the collections, by collection."
+  description = "Where documents are kept, by collection."
   value       = module.store.stores
 }
 
 output "topic" {
-  description = "Id of the topic that every event goes to."
+  description = "The topic that every event is published to."
   value       = module.messaging.topic.id
 }

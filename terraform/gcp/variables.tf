@@ -21,7 +21,7 @@ variable "alarm_email" {
 }
 
 variable "budget_monthly" {
-  description = "Monthly spending, in the account's currency, at 50, 80 and 100 % of which alarm_email is told. It stops nothing."
+  description = "Monthly spending, in whole units of the account's currency, of which alarm_email is told at 50, 80 and 100 %, and when the forecast is above it. It stops nothing."
   type        = number
   nullable    = false
 
@@ -76,7 +76,7 @@ variable "labels" {
 }
 
 variable "log_retention_days" {
-  description = "For how many days logs are kept: a number that all three clouds take."
+  description = "Days that logs are kept: a number that all three clouds take."
   type        = number
   default     = 30
   nullable    = false
@@ -97,12 +97,13 @@ variable "oidc" {
   nullable = false
 
   validation {
-    condition = (
-      startswith(var.oidc.issuer, "https://")
-      && startswith(var.oidc.jwks_url, "https://")
-      && length(var.oidc.audience) > 0
-    )
-    error_message = "oidc needs an issuer and a jwks_url that begin with https://, and an audience."
+    condition     = startswith(var.oidc.issuer, "https://") && startswith(var.oidc.jwks_url, "https://")
+    error_message = "oidc.issuer and oidc.jwks_url must be https URLs."
+  }
+
+  validation {
+    condition     = var.oidc.audience != ""
+    error_message = "oidc.audience must not be empty: without it any token of the issuer would do."
   }
 }
 
@@ -159,14 +160,39 @@ variable "secrets" {
 }
 
 variable "settings" {
-  description = "Further settings of the functions (orderflow.settings), by the name of their environment variable."
+  description = "Further settings of the functions, by the name of their field in functions/shared/orderflow/settings.py; the values as text."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in keys(var.settings) : can(regex("^ORDERFLOW_[A-Z][A-Z_]*$", name))])
-    error_message = "settings must be named ORDERFLOW_<NAME>."
+    condition = length(setsubtract(keys(var.settings), [
+      "breaker_cache",
+      "breaker_cooldown",
+      "breaker_failures",
+      "breaker_window",
+      "catalogue_cache",
+      "conflict_tries",
+      "elevated_from",
+      "gateway_key_life",
+      "gateway_key_margin",
+      "high_from",
+      "hold_for_screening",
+      "log_level",
+      "max_body",
+      "max_lines",
+      "order_deadline",
+      "saga_retention",
+      "send_lease",
+      "shard_reservations",
+      "stock_shards",
+      "suspect_from",
+      "suspect_quantity",
+      "sweep_after",
+      "sweep_cap",
+      "sweep_shards",
+    ])) == 0
+    error_message = "settings must be named as the fields of functions/shared/orderflow/settings.py, such as log_level; the issuer's are in oidc."
   }
 }
 

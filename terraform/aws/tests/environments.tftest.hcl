@@ -86,7 +86,7 @@ run "a_budget_tells_before_it_is_spent" {
   }
 
   assert {
-    condition     = toset([for notification in aws_budgets_budget.this.notification : "${notification.notification_type} ${notification.threshold}"]) == toset(["ACTUAL 80", "ACTUAL 100", "FORECASTED 100"])
+    condition     = toset([for notification in aws_budgets_budget.this.notification : "${notification.notification_type} ${notification.threshold}"]) == toset(["ACTUAL 50", "ACTUAL 80", "ACTUAL 100", "FORECASTED 100"])
     error_message = "It must tell at 80 %, at 100 %, and when 100 % is to be expected."
   }
 

@@ -88,6 +88,37 @@ run "every_service_hears_its_events_in_a_queue_of_its_own" {
   }
 }
 
+run "an_operator_and_a_function_find_the_deployment_by_the_same_variables" {
+  command = plan
+
+  variables {
+    settings = { log_level = "DEBUG" }
+  }
+
+  # Some values are unknown until Azure answers them.
+  assert {
+    condition = toset(keys(output.environment)) == toset([
+      "ORDERFLOW_ARCHIVE_CONTAINER",
+      "ORDERFLOW_AUDIENCE",
+      "ORDERFLOW_DROP_CONTAINER",
+      "ORDERFLOW_EVENTGRID_ENDPOINT",
+      "ORDERFLOW_ISSUER",
+      "ORDERFLOW_JWKS_URL",
+      "ORDERFLOW_LOG_LEVEL",
+      "ORDERFLOW_PREFIX",
+      "ORDERFLOW_SERVICEBUS__fullyQualifiedNamespace",
+      "ORDERFLOW_STORAGE__blobServiceUri",
+      "ORDERFLOW_STORAGE__tableServiceUri",
+    ])
+    error_message = "orderflow_azure.wiring.bootstrap would miss a variable."
+  }
+
+  assert {
+    condition     = output.environment["ORDERFLOW_LOG_LEVEL"] == "DEBUG" && output.environment["ORDERFLOW_PREFIX"] == "orderflow-dev"
+    error_message = "A setting is not handed on."
+  }
+}
+
 run "every_service_runs_as_itself_and_within_its_limits" {
   command = plan
 

@@ -37,7 +37,7 @@ run "values_of_the_wrong_form_are_refused_each_by_its_own_variable" {
     prefix             = "order-flow"
     region             = "West Europe"
     secrets            = ["gatekeeper"]
-    settings           = { high_from = "1" }
+    settings           = { ORDERFLOW_HIGH_FROM = "1" }
 
     oidc = {
       issuer   = "http://id.example.com/"

@@ -1,7 +1,7 @@
 # The project is not in a file: export TF_VAR_account_id="$(gcloud config get project)"
 # Yours to change: alarm_email, github_repository, oidc, region.
 alarm_email         = "alarms@example.com"
-budget_monthly      = 25
+budget_monthly      = 50
 deletion_protection = false
 environment         = "dev"
 github_repository   = null

@@ -163,7 +163,7 @@ run "a_budget_warns_on_the_way_and_when_it_is_spent" {
   }
 
   assert {
-    condition     = google_billing_budget.this.amount[0].specified_amount[0].units == "500" && [for rule in google_billing_budget.this.threshold_rules : rule.threshold_percent] == [0.5, 0.8, 1]
+    condition     = google_billing_budget.this.amount[0].specified_amount[0].units == "500" && toset([for rule in google_billing_budget.this.threshold_rules : "${rule.spend_basis} ${rule.threshold_percent}"]) == toset(["CURRENT_SPEND 0.5", "CURRENT_SPEND 0.8", "CURRENT_SPEND 1", "FORECASTED_SPEND 1"])
     error_message = "The budget is another."
   }
 }

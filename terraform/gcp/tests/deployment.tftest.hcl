@@ -21,7 +21,7 @@ variables {
   package_file      = "tests/fixtures/package.zip"
   region            = "europe-west1"
   secrets           = ["gateway"]
-  settings          = { ORDERFLOW_LOG_LEVEL = "DEBUG" }
+  settings          = { log_level = "DEBUG" }
 
   oidc = {
     issuer   = "https://id.example.com/"
@@ -101,8 +101,11 @@ run "every_service_collection_and_bucket_of_the_topology_has_all_that_it_needs" 
     condition = output.environment == tomap({
       GOOGLE_CLOUD_PROJECT         = "my-project"
       ORDERFLOW_ARCHIVE_BUCKET     = "orderflow-dev-archive-my-project"
+      ORDERFLOW_AUDIENCE           = "orders"
       ORDERFLOW_DROP_BUCKET        = "orderflow-dev-drop-my-project"
       ORDERFLOW_FIRESTORE_DATABASE = "orderflow-dev"
+      ORDERFLOW_ISSUER             = "https://id.example.com/"
+      ORDERFLOW_JWKS_URL           = "https://id.example.com/jwks.json"
       ORDERFLOW_LOG_LEVEL          = "DEBUG"
       ORDERFLOW_PREFIX             = "orderflow-dev"
     })

@@ -9,6 +9,7 @@ resource "aws_budgets_budget" "this" {
 
   dynamic "notification" {
     for_each = {
+      "spent-50"     = { threshold = 50, type = "ACTUAL" }
       "spent-80"     = { threshold = 80, type = "ACTUAL" }
       "spent-100"    = { threshold = 100, type = "ACTUAL" }
       "forecast-100" = { threshold = 100, type = "FORECASTED" }

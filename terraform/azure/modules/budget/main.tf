@@ -9,25 +9,20 @@ resource "azurerm_consumption_budget_resource_group" "this" {
     start_date = formatdate("YYYY-MM-01'T'00:00:00Z", plantimestamp())
   }
 
-  notification {
-    contact_emails = [var.alarm_email]
-    operator       = "GreaterThan"
-    threshold      = 50
-    threshold_type = "Actual"
-  }
+  dynamic "notification" {
+    for_each = {
+      "spent-50"     = { threshold = 50, type = "Actual" }
+      "spent-80"     = { threshold = 80, type = "Actual" }
+      "spent-100"    = { threshold = 100, type = "Actual" }
+      "forecast-100" = { threshold = 100, type = "Forecasted" }
+    }
 
-  notification {
-    contact_emails = [var.alarm_email]
-    operator       = "GreaterThan"
-    threshold      = 80
-    threshold_type = "Actual"
-  }
-
-  notification {
-    contact_emails = [var.alarm_email]
-    operator       = "GreaterThan"
-    threshold      = 100
-    threshold_type = "Forecasted"
+    content {
+      contact_emails = [var.alarm_email]
+      operator       = "GreaterThan"
+      threshold      = notification.value.threshold
+      threshold_type = notification.value.type
+    }
   }
 
   # The month that it was made in; another one would make it anew.

@@ -14,10 +14,16 @@ resource "google_billing_budget" "this" {
   }
 
   dynamic "threshold_rules" {
-    for_each = [0.5, 0.8, 1.0]
+    for_each = {
+      "spent-50"     = { percent = 0.5, basis = "CURRENT_SPEND" }
+      "spent-80"     = { percent = 0.8, basis = "CURRENT_SPEND" }
+      "spent-100"    = { percent = 1.0, basis = "CURRENT_SPEND" }
+      "forecast-100" = { percent = 1.0, basis = "FORECASTED_SPEND" }
+    }
 
     content {
-      threshold_percent = threshold_rules.value
+      spend_basis       = threshold_rules.value.basis
+      threshold_percent = threshold_rules.value.percent
     }
   }
 

@@ -21,7 +21,7 @@ locals {
   # Answers of 5xx are what went wrong: a message that is given back on purpose gets 429 (orderflow_gcp/entrypoints.py).
   errors = {
     for service, run in local.run : "${service}-errors" => {
-      about       = "More than one in a hundred requests of ${service} failed within five minutes. Look at the function's log for lines of level ERROR."
+      about       = "More than one in a hundred requests of ${service} failed within five minutes. Look at the function's log for lines of severity ERROR."
       aligner     = "ALIGN_DELTA"
       denominator = "${run} AND metric.type = \"run.googleapis.com/request_count\""
       filter      = "${run} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
