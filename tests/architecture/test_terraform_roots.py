@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
 from orderflow.settings import Settings
 
 ROOT = Path(__file__).parents[2] / "terraform"
