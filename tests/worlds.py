@@ -64,12 +64,16 @@ class World:
         return shown
 
     def at_rest(self) -> None:
-        """Return when every queue of the cloud is empty."""
+        """Return when every queue of the cloud was found empty twice: between two queues a message is in neither."""
         depths = self.fleet.clouds[self.name].depths
-        wait_until(
-            lambda: not any(depth.waiting or depth.in_flight for depth in depths().values()),
-            f"{self.name} to be at rest",
-        )
+        quiet = 0
+
+        def empty_again() -> bool:
+            nonlocal quiet
+            quiet = 0 if any(depth.waiting or depth.in_flight for depth in depths().values()) else quiet + 1
+            return quiet == 2
+
+        wait_until(empty_again, f"{self.name} to be at rest")
 
     def loaded(self, sku: str, units: int) -> bool:
         shelves = [self.ports.store.get(STOCK, stock_key(sku, shard)) for shard in range(Settings().stock_shards)]

@@ -29,6 +29,8 @@ from orderflow_local.fleet import Fleet
 PATIENCE_SECONDS = 120.0
 """A run fails when nothing has moved for so long."""
 _POLL_SECONDS = 1.0
+_LIST_SECONDS = 3.0
+"""Listing the orders is work for the clouds that are watched: it is done no oftener than a person needs it."""
 KILL_EVERY_SECONDS = 2.0
 _PLACING_AT_ONCE = 3
 
@@ -79,6 +81,7 @@ class CloudRun:
     kill_hosts: bool = False
     _orders: dict[str, Wish] = field(default_factory=dict)
     _refused: Counter[str] = field(default_factory=Counter)
+    _closed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._cloud: LocalCloud = self.fleet.clouds[self.name]
@@ -184,21 +187,29 @@ class CloudRun:
         ended = -1
         moved = time.monotonic()
         while True:
-            now_ended = sum(order["closed"] for order in self._listed())
+            self._closed |= {order["order_id"] for order in self._listed(self._open_customers()) if order["closed"]}
+            now_ended = len(self._closed)
             if now_ended != ended:
                 ended, moved = now_ended, time.monotonic()
                 self.advance("ended", ended)
             if ended == len(self._orders):
                 return
             if time.monotonic() - moved > PATIENCE_SECONDS:
-                open_orders = [f"{each['order_id']} {each['status']}" for each in self._listed() if not each["closed"]]
+                open_orders = [
+                    f"{order['order_id']} {order['status']}"
+                    for order in self._listed(self._open_customers())
+                    if not order["closed"]
+                ]
                 raise Stuck(f"{self.name}: {len(open_orders)} orders stand still: {', '.join(open_orders[:5])}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_LIST_SECONDS)
 
-    def _listed(self) -> list[dict[str, Any]]:
-        """All the run's orders as the API lists them."""
+    def _open_customers(self) -> set[str]:
+        return {wish.customer for order_id, wish in self._orders.items() if order_id not in self._closed}
+
+    def _listed(self, customers: set[str]) -> list[dict[str, Any]]:
+        """These customers' orders of the run as the API lists them."""
         found: dict[str, dict[str, Any]] = {}
-        for customer in sorted({wish.customer for wish in self._orders.values()}):
+        for customer in sorted(customers):
             cursor: str | None = None
             while True:
                 query = {"limit": "100", **({"cursor": cursor} if cursor else {})}
@@ -211,12 +222,16 @@ class CloudRun:
 
     def _check_at_rest(self, poison_ids: frozenset[str]) -> Verdict:
         """Check once the queues are empty. What follows an order's end (messages, totals) may still be on its way for a
-        moment, so what does not hold yet is looked at again while anything moves."""
+        moment, so what does not hold yet is looked at again while anything moves; and between two queues a message is
+        in neither, so that they count as empty only when they are so twice."""
         verdict: Verdict | None = None
+        quiet = 0
 
         def at_rest() -> bool:
-            nonlocal verdict
-            if any(depth.waiting or depth.in_flight for depth in self._cloud.depths().values()):
+            nonlocal verdict, quiet
+            moving = any(depth.waiting or depth.in_flight for depth in self._cloud.depths().values())
+            quiet = 0 if moving else quiet + 1
+            if quiet < 2:
                 return False
             verdict = check(
                 self._ports, self._orders, self.workload.stock, poison_ids=poison_ids, crashes=self.kill_hosts
@@ -239,7 +254,7 @@ class CloudRun:
     def _unexpected(self) -> list[str]:
         """Orders that ended in another way than they may."""
         wrong = []
-        for order in self._listed():
+        for order in self._listed({wish.customer for wish in self._orders.values()}):
             wish = self._orders[order["order_id"]]
             code = order["status"] if "reason" not in order else order["reason"].split(":")[0]
             if code not in wish.expect:

@@ -13,7 +13,7 @@ def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.rglob("*.log")):
         with path.open(errors="replace") as lines:
             for line in lines:
-                start = line.find('{"level"')
+                start = line.find('{"severity"')
                 if start < 0:
                     continue
                 try:

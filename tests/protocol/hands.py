@@ -90,6 +90,11 @@ class Hand:
         self._go_on(Unavailable("the answer was lost"))
         return self
 
+    def answered(self, answer: Any) -> Hand:
+        """Give an answer without performing the next step."""
+        self._go_on(answer)
+        return self
+
     def finish(self) -> Any:
         """Go on to the end; answers the handler's result, raises what it raised."""
         while self.step is not None:

@@ -69,11 +69,12 @@ def simulate(
     orders: int | None = None,
     weather: Weather | None = None,
     settings: Settings | None = None,
+    everybody: bool | None = None,
     through_json: bool = False,
 ) -> Result:
-    """Run one simulation. The same arguments give the same run, step by step."""
+    """Run one simulation; what is not given is drawn. The same arguments give the same run, step by step."""
     with _quiet():
-        return Run(seed, profile, orders, weather, settings, through_json).run()
+        return Run(seed, profile, orders, weather, settings, everybody, through_json).run()
 
 
 class Run:
@@ -86,6 +87,7 @@ class Run:
         orders: int | None,
         weather: Weather | None,
         settings: Settings | None,
+        everybody: bool | None,
         through_json: bool,
     ) -> None:
         self.seed = seed
@@ -95,10 +97,10 @@ class Run:
         drawn_weather, drawn_settings = Weather.draw(random), draw_settings(random)
         self.weather = weather or drawn_weather
         self.settings = settings or drawn_settings
-        everybody = random.random() < 0.15
+        drawn_everybody = random.random() < 0.15
         drawn_orders = random.randint(3, 12)
         self.orders = drawn_orders if orders is None else orders
-        self.active = list(SERVICES) if everybody else list(CORE)
+        self.active = list(SERVICES) if (drawn_everybody if everybody is None else everybody) else list(CORE)
         limits = {name: find(name).limits for name in self.active} | {FILES: Limits(batch_size=1, timeout_s=50)}
         self.store = SimulatedStore(self.world, self.weather.lagging_index, through_json=through_json)
         self.watch = Watch()

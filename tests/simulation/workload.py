@@ -79,7 +79,7 @@ class Workload:
         for number in range(random.choice((0, 0, 1, 2))):
             at = random.random() * (self.last + 60.0)
             self._world.after(at, self._drop, number)
-        if random.random() < 0.3:
+        for _ in range(random.choice((0, 0, 1, 4))):
             self._world.after(random.random() * (self.last + 30.0), self._move_house)
         for _ in range(self._weather.poison):
             self._world.after(random.random() * spread, self._poison)
@@ -207,7 +207,7 @@ class Workload:
         self._note(customer, "moves or is erased", None)
         if stored is None:
             self._store.insert("customers", customer, {"schema": 1, "rev": 1, "state": self._person()})
-        elif self._world.random.random() < 0.5:
+        elif self._fleet.stormy and self._world.random.random() < 0.5:
             self._store.delete("customers", customer, stored)
         else:
             document = {"schema": 1, "rev": stored.document["rev"] + 1, "state": self._person()}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from orderflow import log
 from unit.issuer import Issuer
 from unit.support import Lab
 
@@ -19,6 +20,7 @@ settings.load_profile("unit")
 @pytest.fixture
 def lab() -> Lab:
     """The workflow in this process, with nothing in it."""
+    log.set_level("INFO")  # A process has one level, and another test may have chosen its own.
     return Lab.make()
 
 

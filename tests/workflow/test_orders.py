@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orderflow.envelope import Envelope
+from orderflow.envelope import Envelope, canonical
 from orderflow.keys import safe_key
 from orderflow.record import Record, load
 from orderflow.services import SERVICES, find
@@ -111,8 +111,10 @@ def test_the_same_key_twice_at_once_is_one_order(world: World) -> None:
 
 
 def test_the_same_canonical_events_travel_on_all_clouds(worlds: list[World]) -> None:
-    """One customer, one key, one SKU: ids derive from those, so the events must be the same but for their times."""
+    """One customer, one key, one SKU: the events must be the same but for their times, and for the ids of what followed
+    from whichever of several events came last."""
     stories = []
+    causes: list[dict[str, str | None]] = []
     for world in worlds:
         customer = f"twin-{id(worlds)}"
         client = world.client(customer)
@@ -125,19 +127,37 @@ def test_the_same_canonical_events_travel_on_all_clouds(worlds: list[World]) -> 
         order_id = placed(client, order(sku), "twins")
         world.ended(client, order_id)
         world.at_rest()
-        stories.append({envelope.id: timeless(envelope) for envelope in emitted(world, order_id)})
-        for envelope in emitted(world, order_id):
+        events = emitted(world, order_id)
+        stories.append(story(events))
+        causes.append({envelope.id: envelope.causationid for envelope in events})
+        for envelope in events:
             for digest in absorbed_digests(world, envelope):
                 assert digest == envelope.digest(), f"{envelope.kind} changed on its way through {world.name}"
 
     assert len(stories[0]) >= 8
     assert stories[0] == stories[1] == stories[2]
+    for ids in causes:
+        assert [cause for cause in ids.values() if cause is None] == [None], "one event began it"
+        assert {cause for cause in ids.values() if cause} <= set(ids), "each event was caused by one of the order"
 
 
-def timeless(envelope: Envelope) -> dict[str, Any]:
-    content = envelope.to_dict()
-    data = {name: value for name, value in content["data"].items() if name != "placed_at"}
-    return {**content, "time": "", "data": data}
+def story(events: list[Envelope]) -> list[str]:
+    """The canonical events in an order of their own, each id replaced by what it is the id of."""
+    names = {envelope.id: f"{envelope.kind} {envelope.channel or ''}" for envelope in events}
+    for envelope in events:
+        if "notification_id" in envelope.data:
+            names[envelope.data["notification_id"]] = f"{envelope.data['template']} {envelope.channel}"
+    texts = []
+    for envelope in events:
+        content = envelope.to_dict()
+        for varying in ("time", "causationid", "traceparent"):
+            content.pop(varying, None)
+        content["data"].pop("placed_at", None)
+        text = canonical(content).decode()
+        for one, name in names.items():
+            text = text.replace(one, name)
+        texts.append(text)
+    return sorted(texts)
 
 
 def emitted(world: World, order_id: str) -> list[Envelope]:

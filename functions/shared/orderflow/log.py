@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
-from orderflow.envelope import Envelope
+from orderflow.envelope import Envelope, rfc3339
 from orderflow.ports import DeadLetter, Delivery
 
 if TYPE_CHECKING:
@@ -24,10 +25,13 @@ def set_level(name: str) -> None:
 
 
 def write(level: str, message: str, **fields: Any) -> None:
-    """Write one line: ``{"level", "message", ...fields}``; fields that are None are left out."""
+    """Write one line: ``{"severity", "time", "message", ...fields}``; fields that are None are left out. The first three
+    are called as Cloud Logging reads them (cloud.google.com/logging/docs/structured-logging), the same on all clouds.
+    """
     if LEVELS.index(level) < _threshold:
         return
-    line = {"level": level, "message": message, **{name: value for name, value in fields.items() if value is not None}}
+    given = {name: value for name, value in fields.items() if value is not None}
+    line = {"severity": level, "time": rfc3339(time.time()), "message": message, **given}
     sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
 

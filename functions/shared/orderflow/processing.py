@@ -19,6 +19,7 @@ from orderflow.breaker import Blocked, Breakers
 from orderflow.envelope import Envelope, Malformed, decode, rfc3339
 from orderflow.events import Event, UnknownEvent, read
 from orderflow.ports import Clock, Conflict, DeadLetter, Delivery, Stored, Unavailable
+from orderflow.recent import Recent
 from orderflow.record import Cause, Record, envelopes, load
 from orderflow.service import (
     Answer,
@@ -101,6 +102,7 @@ class Shell:
         self.random = random
         self._breakers = Breakers(settings, clock)
         self._attempts = Attempts(clock)
+        self._recent = Recent()
 
     def deliver(self, service: Service[Any], delivery: Delivery) -> Steps[Outcome]:
         """Process one delivery to its outcome. Whatever the message holds, this answers and does not raise."""
@@ -126,13 +128,16 @@ class Shell:
     def handle(self, service: Service[S], cause: Cause, event: Any, time: str) -> Steps[Done]:
         """Let a service absorb one event or command. Raises what `deliver` turns into outcomes."""
         key = service.key(event, time)
+        guess = self._guess(service, key, event)
         for tried in range(self.settings.conflict_tries):
             try:
-                unread = tried == 0 and isinstance(event, service.unread)
-                return (yield from self._absorb(service, key, cause, event, time, unread))
+                return (yield from self._absorb(service, key, cause, event, time, guess))
             except Conflict:
-                if not unread:
+                if guess is None:
                     yield from self._yield_way(tried)
+                elif guess.stored is not None:
+                    self._recent.lost(service.collection, key)
+                guess = None
         raise GiveBack("too many conflicts", self.random.uniform(0.1, 1.0))
 
     def publish(self, emitted: Sequence[Envelope]) -> Steps[None]:
@@ -155,6 +160,7 @@ class Shell:
     def commit(self, service: Service[S], key: str, record: Record[S]) -> Steps[Record[S]]:
         """Write a record over what it was read from. Raises `Conflict`."""
         stored: Stored = yield Put(service.collection, key, record.to_document(service), record.stored)
+        self._recent.wrote(service.collection, key, stored)
         return Record(record.state, record.absorbed, record.pending, stored)
 
     def _process(self, service: Service[Any], envelope: Envelope) -> Steps[Outcome]:
@@ -171,15 +177,29 @@ class Shell:
             return Done("ignored")
         return (yield from self.handle(service, Cause.of(envelope), event, envelope.time))
 
+    def _guess(self, service: Service[S], key: str, event: Event) -> Record[S] | None:
+        """What the document holds, as far as that can be said without reading it; None where it must be read."""
+        remembered = self._recent.guess(service.collection, key)
+        if remembered is not None:
+            return load(service, remembered)
+        return Record() if isinstance(event, service.unread) else None
+
+    def _read(self, service: Service[S], key: str) -> Steps[Record[S]]:
+        stored: Stored | None = yield Get(service.collection, key)
+        self._recent.read(service.collection, key, stored)
+        return load(service, stored)
+
     def _absorb(
-        self, service: Service[S], key: str, cause: Cause, event: Event, time: str, unread: bool
+        self, service: Service[S], key: str, cause: Cause, event: Event, time: str, guess: Record[S] | None
     ) -> Steps[Done]:
         """One try at an event, on the document as it is now. Raises `Conflict` where the document moved meanwhile.
 
-        ``unread`` tries without reading: as if there were no document. The first write is an insert then, which fails
-        where there is one; a decision that writes nothing first is made again with the document.
+        With a ``guess`` the document is not read: the first write is a compare-and-set over it, which fails where it
+        is wrong. What would not begin with such a write is decided again on the document.
         """
-        record: Record[S] = Record() if unread else load(service, (yield Get(service.collection, key)))
+        record: Record[S] = guess or (yield from self._read(service, key))
+        if guess and (cause.id in record.absorbed or record.contradicts(cause)):
+            return (yield from self._absorb(service, key, cause, event, time, None))
         if record.contradicts(cause):
             raise Refused("id-reused", f"event {cause.id} was seen before with other content")
         if cause.id in record.absorbed:
@@ -187,8 +207,8 @@ class Shell:
             return Done("duplicate")
         context = Context(self.clock.now(), self.settings, time)
         decision = service.decide(record.state, event, context)
-        if unread and not (yield from self._needs_no_reading(decision)):
-            return (yield from self._absorb(service, key, cause, event, time, unread=False))
+        if guess and not (yield from self._needs_no_reading(record, decision)):
+            return (yield from self._absorb(service, key, cause, event, time, None))
         for _ in range(_DECISIONS):
             match decision:
                 case Commit():
@@ -226,11 +246,14 @@ class Shell:
             if changes is not None:
                 yield from self._change_all(service, key, changes)
 
-    def _needs_no_reading(self, decision: Decision[Any]) -> Steps[bool]:
-        """Whether a decision that was made as if there were no document may stand: its first write is an insert, or it
+    def _needs_no_reading(self, guess: Record[S], decision: Decision[S]) -> Steps[bool]:
+        """Whether a decision on a guess may stand: its first step is a write, which fails if the guess was wrong, or it
         writes nothing whatever there is. The only probe of an open breaker is not spent on it."""
-        if isinstance(decision, Intend) and isinstance(decision.effect, Call):
-            return (yield from self._breakers.closed(decision.effect.dependency))
+        match decision:
+            case Intend() if decision.state == guess.state:
+                return False
+            case Intend(effect=Call() as call):
+                return (yield from self._breakers.closed(call.dependency))
         return isinstance(decision, Commit | Intend | Ignore)
 
     def _leave_to_call(self, effect: Effect) -> Steps[bool]:
