@@ -25,9 +25,8 @@ def set_level(name: str) -> None:
 
 
 def write(level: str, message: str, **fields: Any) -> None:
-    """Write one line: ``{"severity", "time", "message", ...fields}``; fields that are None are left out. The first three
-    are called as Cloud Logging reads them (cloud.google.com/logging/docs/structured-logging), the same on all clouds.
-    """
+    """Write one line: ``{"severity", "time", "message", ...fields}``; fields that are None are left out. The first
+    three are named as Cloud Logging reads them (cloud.google.com/logging/docs/structured-logging), on all clouds."""
     if LEVELS.index(level) < _threshold:
         return
     given = {name: value for name, value in fields.items() if value is not None}
