@@ -80,10 +80,14 @@ locals {
       actions   = ["budgets:ListTagsForResource", "budgets:ViewBudget"]
       resources = ["arn:${var.scope.partition}:budgets::${var.scope.account_id}:budget/${var.name}"]
     }
-    # These take no resource.
-    Lists = {
-      actions   = ["kms:ListAliases", "logs:DescribeLogGroups"]
+    # Takes no resource.
+    Aliases = {
+      actions   = ["kms:ListAliases"]
       resources = ["*"]
+    }
+    LogGroups = {
+      actions   = ["logs:DescribeLogGroups"]
+      resources = ["${local.arn.logs}:log-group:*"]
     }
   }
 
@@ -155,10 +159,14 @@ locals {
     # (docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html).
     LogDelivery = {
       actions = [
-        "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
-        "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+        "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:UpdateLogDelivery",
       ]
       resources = ["*"]
+    }
+    # docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+    LogPolicies = {
+      actions   = ["logs:DescribeResourcePolicies", "logs:PutResourcePolicy"]
+      resources = ["${local.arn.logs}:log-group:*"]
     }
     Secrets = {
       actions   = ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:TagResource", "secretsmanager:UntagResource", "secretsmanager:UpdateSecret"]

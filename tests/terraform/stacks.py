@@ -1,0 +1,176 @@
+"""Copies of the Terraform roots and their plans, made by the real Terraform.
+
+A plan is made with the providers mocked (``terraform test``, which prints it as JSON): their schemas and checks are the
+real ones, but nothing signs in and nothing is called, so that the same test runs without an account and cannot change
+one. It says what the configuration asks for; what a provider would add by itself is not in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from terraform import ids
+from terraform.plan import Plan
+
+REPOSITORY = Path(__file__).parents[2]
+CLOUDS = ("aws", "azure", "gcp")
+ROOTS = (*CLOUDS, *(f"bootstrap/{cloud}" for cloud in CLOUDS))
+
+_MOCKS = {
+    "aws": 'mock_provider "aws" {}',
+    "azure": """
+mock_provider "azapi" {}
+mock_provider "azurerm" {
+  mock_data "azurerm_client_config" {
+    defaults = { tenant_id = "11111111-1111-1111-1111-111111111111" }
+  }
+  mock_data "azurerm_role_definition" {
+    defaults = { role_definition_id = "22222222-2222-2222-2222-222222222222" }
+  }
+}
+""",
+    "gcp": """
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { billing_account = "000000-000000-000000", number = "123456789012" }
+  }
+  mock_data "google_storage_project_service_account" {
+    defaults = { member = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+}
+mock_provider "time" {}
+""",
+}
+
+_NO_PROVIDERS = ("Failed to query available provider packages", "Failed to install provider")
+
+
+class NoProviders(RuntimeError):
+    """The providers can be had neither from a mirror nor from the registry."""
+
+
+class TerraformFailed(AssertionError):
+    """Terraform ended with an error; its own words."""
+
+
+def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Terraform in a folder, with a data folder of its own; the outcome is the caller's to judge."""
+    environment = {**os.environ, "TF_DATA_DIR": str(folder / ".terraform"), "TF_IN_AUTOMATION": "1"}
+    return subprocess.run(
+        ["terraform", f"-chdir={folder}", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+class Stacks:
+    """Plans by cloud, topology and environment, each made once, also where several processes share ``folder``.
+
+    ``begin`` makes one in the background, as many at a time as there are processors."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pool = ThreadPoolExecutor(os.cpu_count())
+        self._lock = Lock()
+        self._futures: dict[str, Future[Path]] = {}
+        self._plans: dict[Path, Plan] = {}
+
+    def root(self, root: str) -> Path:
+        """A copy of a root, initialised without its state store. Raises `NoProviders`."""
+        copy = self.folder / "terraform" / root
+        with self._once(f"root-{root.replace('/', '-')}") as done:
+            if not done.exists():
+                _copy(root, self.folder)
+                _init(copy)
+                done.touch()
+        return copy
+
+    def begin(self, cloud: str, topology: dict[str, Any] | None = None, environment: str = "dev") -> Future[Path]:
+        """Have a plan made; the future's result is its file."""
+        text = json.dumps(topology) if topology else (REPOSITORY / "topology.json").read_text()
+        key = f"{cloud}-{environment}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        with self._lock:
+            if key not in self._futures:
+                self._futures[key] = self.pool.submit(self._make, cloud, key, text, environment)
+            return self._futures[key]
+
+    def plan(self, cloud: str, topology: dict[str, Any] | None = None, environment: str = "dev") -> Plan:
+        """A plan of everything, as if nothing were deployed yet. Without a topology it is the repository's."""
+        file = self.begin(cloud, topology, environment).result()
+        if file not in self._plans:
+            self._plans[file] = Plan(json.loads(file.read_bytes()))
+        return self._plans[file]
+
+    def _make(self, cloud: str, key: str, topology: str, environment: str) -> Path:
+        root = self.root(cloud)
+        with self._once(f"plan-{key}") as done:
+            if not done.exists():
+                folder = root / "plans" / key
+                folder.mkdir(parents=True)
+                (folder / "topology.json").write_text(topology)
+                (folder / "package.zip").write_text("a stand-in: no plan looks inside")
+                blanks = _plan(cloud, root, folder, environment)
+                done.write_text(json.dumps(_plan(cloud, root, folder, environment, ids.overrides(blanks))))
+        return done
+
+    @contextmanager
+    def _once(self, name: str) -> Iterator[Path]:
+        """A file that says that something is done, held alone by one thread of one process."""
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.folder / f"{name}.done"
+
+
+def _copy(root: str, folder: Path) -> None:
+    """The root and what it refers to outside of itself, in the same places."""
+    left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "backend_override.tf")
+    shutil.copytree(REPOSITORY / "terraform" / root, folder / "terraform" / root, ignore=left_out)
+    shutil.copy(REPOSITORY / "topology.json", folder / "topology.json")
+
+
+def _init(folder: Path) -> None:
+    run = terraform(folder, "init", "-backend=false", "-input=false", "-no-color")
+    if run.returncode:
+        words = run.stderr.strip() or run.stdout.strip()
+        if any(text in words for text in _NO_PROVIDERS):
+            raise NoProviders("Terraform's providers cannot be had: neither a mirror nor the registry answers")
+        raise TerraformFailed(words)
+
+
+def _plan(cloud: str, root: Path, folder: Path, environment: str, overrides: str = "") -> dict[str, Any]:
+    test = f'{_MOCKS[cloud]}\n{overrides}\nrun "plan" {{\n  command = plan\n}}\n'
+    (folder / "plan.tftest.hcl").write_text(test)
+    variables = {
+        "account_id": ids.ACCOUNTS[cloud],
+        "github_repository": "acme/orders",
+        "package_file": str(folder / "package.zip"),
+        "secrets": '["gateway"]',
+        "topology_file": str(folder / "topology.json"),
+    }
+    run = terraform(
+        root,
+        "test",
+        "-json",
+        "-verbose",
+        f"-test-directory={folder.relative_to(root)}",
+        f"-var-file=environments/{environment}.tfvars",
+        *(f"-var={name}={value}" for name, value in variables.items()),
+    )
+    messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    plans: list[dict[str, Any]] = [message["test_plan"] for message in messages if "test_plan" in message]
+    if run.returncode or len(plans) != 1:
+        said = [
+            message["diagnostic"] for message in messages if message.get("diagnostic", {}).get("severity") == "error"
+        ]
+        words = "\n".join(f"{each['summary']}: {each['detail']} ({each.get('address', '')})" for each in said)
+        raise TerraformFailed(words or run.stderr or run.stdout[-2000:])
+    return {"resource_changes": plans[0]["resource_changes"]}
