@@ -1,4 +1,4 @@
-"""From a checkout to a running deployment and back: package, plan, show, ask, apply."""
+"""From a checkout to a running deployment and back: package, plan, show, ask, apply, publish."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orderflow_cli import package as packaging
+from orderflow_cli import publish as publishing
+from orderflow_cli.hints import CODES, Exit
 from orderflow_cli.terraform import ENVIRONMENTS, Plan, Root, TerraformFailed
 from orderflow_local.fleet import CLOUDS
 
@@ -28,7 +31,7 @@ Approve = Annotated[bool, typer.Option("--yes", envvar="AUTO_APPROVE", help="Do 
 def add_to(app: typer.Typer) -> None:
     """Add the deployment commands to the `orderflow` command."""
     for command in (init, plan, deploy, outputs, destroy):
-        app.command()(_said_plainly(command))
+        app.command(epilog=CODES)(_said_plainly(command))
 
 
 def _said_plainly(command: Callable[..., None]) -> Callable[..., None]:
@@ -38,9 +41,15 @@ def _said_plainly(command: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
-        except (TerraformFailed, packaging.PackageFailed) as error:
+        except packaging.PackageFailed as error:
             print(f"orderflow: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            raise typer.Exit(Exit.FAILED) from None
+        except (TerraformFailed, publishing.PublishFailed) as error:
+            print(f"orderflow: {error}", file=sys.stderr)
+            raise typer.Exit(error.code) from None
+        except KeyboardInterrupt:
+            print("orderflow: stopped; Terraform was not at work, so nothing is locked", file=sys.stderr)
+            raise typer.Exit(Exit.INTERRUPTED) from None
 
     return run
 
@@ -67,13 +76,17 @@ def plan(
 def deploy(
     cloud: Cloud, environment: Environment = "dev", local_state: LocalState = False, approved: Approve = False
 ) -> None:
-    """Package the functions, plan, show the changes, ask, apply, and print the addresses."""
+    """Package the functions, plan, show the changes, ask, apply, publish the code, and print the addresses."""
     root = _root(cloud, environment, local_state)
+    if cloud == "azure":
+        publishing.check_tools()
     made = _plan(root)
     _show(made)
     if not made.empty:
         _ask(f"Apply this to {cloud} {environment}?", approved)
         root.apply(made)
+    if cloud == "azure":
+        _publish(root.outputs())
     _show_outputs(root)
     print(f"\nLook at it again:  make outputs CLOUD={cloud} ENV={environment}")
     print(f"Take it down:      make destroy CLOUD={cloud} ENV={environment}")
@@ -105,10 +118,22 @@ def destroy(
     root.apply(made)
 
 
+def _publish(outputs: dict[str, Any]) -> None:
+    """Hand the package to every function app, also where the plan was empty: an earlier publication may have failed."""
+    errors = Console(stderr=True, highlight=False)
+    errors.print("Publishing the code ...")
+    apps = outputs["functions"].values()
+    publishing.publish(outputs["environment"]["ORDERFLOW_PREFIX"], apps, _package("azure"), errors.print)
+
+
+def _package(cloud: str) -> Path:
+    return Path("dist") / f"{cloud}.zip"
+
+
 def _plan(root: Root) -> Plan:
     errors = Console(stderr=True, highlight=False)
     errors.print(f"Packaging the functions for {root.cloud} ...")
-    made = packaging.build(root.cloud, Path.cwd(), Path("dist") / f"{root.cloud}.zip")
+    made = packaging.build(root.cloud, Path.cwd(), _package(root.cloud))
     errors.print(f"{made.path}: {made.size / 1e6:.1f} MB")
     errors.print("Planning ...")
     root.init()
@@ -118,7 +143,9 @@ def _plan(root: Root) -> Plan:
 def _show(plan: Plan) -> None:
     console = Console(highlight=False)
     if plan.drift:
-        console.print(f"[yellow]Changed outside of Terraform: {', '.join(plan.drift[:10])}[/]")
+        more = f" and {len(plan.drift) - 10} more" if len(plan.drift) > 10 else ""
+        console.print(f"[yellow]Changed outside of Terraform: {', '.join(map(escape, plan.drift[:10]))}{more}[/]")
+        console.print("A deploy puts it back. To keep a change, write it into the configuration first.")
     if plan.empty:
         console.print("Nothing to change.")
         return
@@ -144,7 +171,7 @@ def _ask(question: str, approved: bool) -> None:
         return
     if not sys.stdin.isatty():
         print(f"orderflow: {question} Nobody is here to answer: pass AUTO_APPROVE=1", file=sys.stderr)
-        raise typer.Exit(2)
+        raise typer.Exit(Exit.USAGE)
     typer.confirm(question, abort=True)
 
 

@@ -1,7 +1,8 @@
 """Terraform for one cloud and environment, through python-terraform, whose gaps are wrapped here and nowhere else.
 
-python-terraform 0.10.1 still passes flags that Terraform has dropped (``apply()`` and ``destroy()``), and its
-``output(name)`` raises; so only its `cmd` is used, which starts the program and answers exit code and texts.
+python-terraform 0.10.1 still passes flags that Terraform has dropped (``apply()`` and ``destroy()``), its
+``output(name)`` raises, ``cmd(synchronous=False)`` hands that word on to Terraform, and ``cmd`` either shows or
+captures, and leaves Terraform alone on Ctrl-C. So it makes the command lines, and they are run here.
 """
 
 from __future__ import annotations
@@ -9,37 +10,30 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from python_terraform import Terraform
 
-ENVIRONMENTS = ("dev", "staging", "prod")
+from orderflow_cli.hints import Exit, Place, hint, unlock
 
-_HINTS = (
-    # (part of Terraform's own words, what to do). The first that is found is shown after the error.
-    (
-        "Error acquiring the state lock",
-        "somebody else is at work on this environment; if not: terraform force-unlock ID",
-    ),
-    ("No value for required variable", "set it in the environment's tfvars file, or export TF_VAR_<name>"),
-    ("Unsupported Terraform Core version", "install the Terraform version that versions.tf asks for"),
-    ("No valid credential sources found", "sign in: aws sso login, and export AWS_PROFILE"),
-    ("failed to refresh cached credentials", "sign in: aws sso login, and export AWS_PROFILE"),
-    ("could not find default credentials", "sign in: gcloud auth application-default login"),
-    ("Could not configure AzureCli Authorizer", "sign in: az login"),
-    ("unable to build authorizer", "sign in: az login"),
-    ("Backend initialization required", "run make init first"),
-    ("Failed to query available provider packages", "the provider registry cannot be reached from here"),
-    ("NoSuchBucket", "make the state's bucket first: terraform/bootstrap"),
-)
+ENVIRONMENTS = ("dev", "staging", "prod")
 
 
 class TerraformFailed(RuntimeError):
     """Terraform ended with an error: its own words, and what to do where that is known."""
+
+    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +66,8 @@ class Root:
         self.work = root / ".orderflow" / f"{cloud}-{environment}"
         self._local_state = local_state
         if shutil.which("terraform") is None:
-            raise TerraformFailed("terraform is not installed: developer.hashicorp.com/terraform/install")
-        os.environ["TF_DATA_DIR"] = str(self.work.resolve() / "data")
-        os.environ["TF_IN_AUTOMATION"] = "1"
+            raise TerraformFailed("terraform is not installed: developer.hashicorp.com/terraform/install", Exit.MISSING)
+        self._data = self.work.resolve() / "data"
         self._terraform = Terraform(working_dir=str(self.folder))
 
     def init(self) -> None:
@@ -113,12 +106,52 @@ class Root:
 
     def _run(self, command: str, *arguments: str, ask: bool = True, show: bool = False) -> str:
         flags = ["-input=false", "-no-color"] if ask else ["-no-color"] if command == "show" else []
-        code, out, err = self._terraform.cmd(command, *flags, *arguments, capture_output=not show)
-        if code != 0:
-            words = ((err or "") + (out or "")).strip()
-            hint = next((f"\n-> {text}" for part, text in _HINTS if part in words), "")
-            raise TerraformFailed(f"terraform {command} failed for {self.cloud} {self.environment}:\n{words}{hint}")
-        return out or ""
+        with _interrupts() as interrupts:
+            process = subprocess.Popen(
+                self._terraform.generate_cmd_string(command, *flags, *arguments),
+                cwd=self.folder,
+                env={**os.environ, "TF_DATA_DIR": str(self._data), "TF_IN_AUTOMATION": "1"},
+                stdout=None if show else subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            out, err = process.communicate()
+        if process.returncode == 0:
+            return out or ""
+        raise self._failure(command, (err + (out or "")).strip(), interrupts)
+
+    def _failure(self, command: str, words: str, interrupts: list[int]) -> TerraformFailed:
+        place = Place(self.cloud, self.environment, str(self._data))
+        code, text = hint(words, place)
+        message = f"terraform {command} failed for {self.cloud} {self.environment}:\n{words}"
+        if interrupts:
+            code = Exit.INTERRUPTED
+            text = "interrupted: Terraform ended in order, saved the state and unlocked it. Run this again."
+            if len(interrupts) > 1 or "Error releasing the state lock" in words:
+                text = (
+                    f"interrupted at once, so the state may be locked. If the next run says so: {unlock(words, place)}"
+                )
+        return TerraformFailed(f"{message}\n-> {text}" if text else message, code)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Count Ctrl-C instead of dying of it: Terraform hears it too, and must be waited for, or its lock stays."""
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+
+    def hear(number: int, _frame: object) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            print("orderflow: stopping; Terraform finishes what it began and unlocks the state. Wait.", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _by_service(document: dict[str, Any]) -> dict[str, Counter[str]]:
@@ -138,8 +171,12 @@ def _by_service(document: dict[str, Any]) -> dict[str, Counter[str]]:
 
 def _services(document: dict[str, Any]) -> list[str]:
     """The services' names as the deployment's outputs have them, longest first."""
-    functions = document.get("planned_values", {}).get("outputs", {}).get("functions", {})
-    return sorted(functions.get("value") or {}, key=len, reverse=True)
+    for values in ("planned_values", "prior_state"):
+        found = document.get(values, {})
+        functions = found.get("values", found).get("outputs", {}).get("functions", {})
+        if functions.get("value"):
+            return sorted(functions["value"], key=len, reverse=True)
+    return []
 
 
 def _drift(document: dict[str, Any]) -> tuple[str, ...]:
