@@ -34,7 +34,11 @@ TOPOLOGY = {
             "limits": {"timeout_s": 60, "batch_size": 1, "broker_max_deliveries": 100},
         },
     },
-    "collections": {"orders": {"indexes": ["customer", "due"], "ttl": False}, "attempts": {"indexes": [], "ttl": True}},
+    "collections": {
+        "orders": {"indexes": ["customer", "due"], "ttl": False},
+        "payments": {"indexes": [], "ttl": False},
+        "attempts": {"indexes": [], "ttl": True},
+    },
     "buckets": ["archive", "drop"],
 }
 """A topology of the declared shape, smaller than the real one."""

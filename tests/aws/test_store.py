@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from contracts.store_contract import StoreContract
 from orderflow.envelope import canonical
-from orderflow.ports import Conflict, Unavailable
+from orderflow.ports import Conflict, Store, Unavailable
 from orderflow_aws import sdk
 from orderflow_aws.sdk import Clients
 from orderflow_aws.store import DynamoStore
@@ -18,6 +19,14 @@ from orderflow_aws.store import DynamoStore
 @pytest.fixture
 def store(clients: Clients, resources: object) -> DynamoStore:
     return DynamoStore(clients, "orderflow")
+
+
+class TestDynamoStore(StoreContract):
+    """The contract of the store port."""
+
+    @pytest.fixture
+    def store(self, clients: Clients, resources: object) -> Store:
+        return DynamoStore(clients, "orderflow")
 
 
 def order(number: int, customer: str = "c-1", **more: Any) -> dict[str, Any]:

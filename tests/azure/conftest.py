@@ -32,7 +32,11 @@ TOPOLOGY: dict[str, Any] = {
         "sweeper": {"trigger": "schedule", "every_s": 60, "limits": LIMITS},
         "files": {"trigger": "object", "bucket": "drop", "limits": LIMITS},
     },
-    "collections": {"orders": {"indexes": ["customer", "due"], "ttl": False}, "attempts": {"indexes": [], "ttl": True}},
+    "collections": {
+        "orders": {"indexes": ["customer", "due"], "ttl": False},
+        "payments": {"indexes": [], "ttl": False},
+        "attempts": {"indexes": [], "ttl": True},
+    },
     "buckets": ["archive", "drop"],
 }
 """A topology of the declared shape, smaller than the real one."""

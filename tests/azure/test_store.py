@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from contracts.store_contract import StoreContract
 from orderflow.ports import Conflict, Unavailable
 from orderflow_azure import store as module
 from orderflow_azure.sdk import Clients
 from orderflow_azure.store import TablesStore, table_name
 
 pytestmark = pytest.mark.local_cloud
+
+
+class TestTablesStore(StoreContract):
+    """The contract of the store port."""
 
 
 def order(number: int, customer: str = "c-1", sort: str | None = None, **more: Any) -> dict[str, Any]:

@@ -175,7 +175,10 @@ def _cursor(index: str, last: dict[str, Value]) -> str:
 def _start(index: str, partition: str, cursor: str) -> dict[str, Value]:
     """The index position that a cursor names. Raises `ValueError` for what is no cursor."""
     try:
-        sort, key = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
-        raise ValueError("no such cursor") from None
-    return {"key": {"S": key}, f"{index}_partition": {"S": partition}, f"{index}_sort": {"S": sort}}
+        position = None
+    match position:
+        case [str(sort), str(key)] if sort and key:
+            return {"key": {"S": key}, f"{index}_partition": {"S": partition}, f"{index}_sort": {"S": sort}}
+    raise ValueError("no such cursor")

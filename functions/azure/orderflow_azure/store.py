@@ -56,6 +56,7 @@ _LEFT_BEHIND = timedelta(days=1)
 """No writer is this long between its index entry and its document."""
 
 _ALPHABET = "".join(sorted("-.=_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
+_IN_ROW_KEYS = frozenset(_ALPHABET + "!~")
 _REVERSED = str.maketrans(_ALPHABET, _ALPHABET[::-1])
 
 Row = tuple[str, str]
@@ -131,6 +132,8 @@ class TablesStore:
         cursor: str | None = None,
     ) -> Page:
         after, before = _range(through, descending)
+        if cursor is not None and not (after < cursor < before and _IN_ROW_KEYS.issuperset(cursor)):
+            raise ValueError("no such cursor")
         table = self._table(collection)
         with unavailable(f"Tables query {collection} {index}"):
             found = table.query_entities(
