@@ -18,10 +18,15 @@ SWEEP_EVERY_SECONDS = 60
 ARCHIVE_EVERY_SECONDS = 300
 """Longest time that an event waits before it is written to the archive with the others of its batch."""
 
+_SINK = Limits(timeout_s=240, lock_s=300, batch_size=1, max_concurrency=1, oldest_message_alarm_s=3600)
+"""Where a function writes the archive, on Azure, it has as long as a message may be locked, less a margin, and runs
+alone; elsewhere these limits mean nothing."""
+
 
 def build() -> dict[str, Any]:
     """The whole topology as a JSON object."""
     from orderflow.api import CUSTOMERS
+    from orderflow.archive import PREFIX as ARCHIVE_PREFIX
     from orderflow.attempts import COLLECTION as ATTEMPTS
     from orderflow.breaker import COLLECTION as BREAKERS
     from orderflow.files import CATALOGUE, RECEIPTS
@@ -57,8 +62,9 @@ def build() -> dict[str, Any]:
     functions["archive"] = {
         "trigger": "sink",
         "bucket": "archive",
-        "prefix": "events/",
+        "prefix": ARCHIVE_PREFIX,
         "every_s": ARCHIVE_EVERY_SECONDS,
+        "limits": asdict(_SINK),
     }
     return {
         "version": 1,
