@@ -24,17 +24,21 @@ test: $(VENV)/.ready ## Run every test that this machine can run (ARGS="tests/un
 	@$(RUN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.ready ## Check format, lint, strict types, and that generated files are current
+check: $(VENV)/.ready ## Check format, lint, strict types, workflows, and that generated files are current
 	@$(RUN)/ruff format --check .
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
 	@$(RUN)/orderflow topology --check
+	@tools/lint-workflows
+	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
+		else echo "terraform fmt was left out: terraform is not installed" >&2; fi
 
 .PHONY: format
 format: $(VENV)/.ready ## Mend the format, and write the generated files
 	@$(RUN)/ruff format .
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/orderflow topology
+	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
 .PHONY: package
 package: $(VENV)/.ready ## Make the function packages in dist/ (CLOUD=aws for one; needs Python 3.13)
