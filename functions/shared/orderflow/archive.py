@@ -25,7 +25,7 @@ _SKEW_SECONDS = 3600.0
 
 
 def object_name(now: float, unique: str) -> str:
-    """The name of a batch that was begun ``now`` (seconds since the epoch), as a Cloud Storage subscription makes it."""
+    """The name of a batch begun ``now`` (seconds since the epoch), as a Cloud Storage subscription makes it."""
     return f"{PREFIX}{datetime.fromtimestamp(now, UTC):%Y/%m/%d/%H_%M_%SZ}_{unique}.jsonl"
 
 
