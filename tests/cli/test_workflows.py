@@ -1,0 +1,104 @@
+"""The scripts in the GitHub workflows, run as GitHub runs them, with programs in the place of `make` and `gh`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.conftest import PLAN, install
+
+WORKFLOWS = Path(__file__).parents[2] / ".github" / "workflows"
+
+pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed; GitHub's runners have it")
+
+
+def script(workflow: str, job: str) -> str:
+    """The last script of a job."""
+    steps = yaml.safe_load((WORKFLOWS / f"{workflow}.yml").read_text())["jobs"][job]["steps"]
+    text: str = steps[-1]["run"]
+    return text
+
+
+def run(text: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text],
+        cwd=folder,
+        env={"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it() -> None:
+    uses = [
+        line.strip() for path in WORKFLOWS.glob("*.yml") for line in path.read_text().splitlines() if "uses:" in line
+    ]
+    assert uses
+    for line in uses:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_the_same_action_is_pinned_to_the_same_commit_everywhere() -> None:
+    pins = re.findall(r"uses: ([\w./-]+)@(\S+)", "".join(path.read_text() for path in WORKFLOWS.glob("*.yml")))
+    assert len(set(pins)) == len({action for action, _ in pins})
+
+
+def test_a_plan_is_handed_on_under_the_name_of_its_cloud(tmp_path: Path) -> None:
+    (tmp_path / "made.json").write_text(json.dumps(PLAN))
+    install("make", tmp_path, "#!/bin/sh\necho the summary\ncp made.json plan.json\n")
+
+    done = run(script("plan", "plan"), tmp_path, CLOUD="gcp", GITHUB_OUTPUT=str(tmp_path / "output"))
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "output").read_text().splitlines() == [
+        "gcp<<END_OF_PLAN",
+        "the summary",
+        'create: module.messaging.queue.this["order"]',
+        "create: module.budget.this",
+        "END_OF_PLAN",
+    ]
+
+
+def test_a_plan_that_fails_is_a_failed_job(tmp_path: Path) -> None:
+    install("make", tmp_path, "#!/bin/sh\nexit 4\n")
+
+    assert run(script("plan", "plan"), tmp_path, CLOUD="gcp", GITHUB_OUTPUT=str(tmp_path / "output")).returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("earlier", "method", "path"),
+    [("", "POST", "repos/acme/orders/issues/7/comments"), ("12", "PATCH", "repos/acme/orders/issues/comments/12")],
+)
+def test_the_plans_are_one_comment_which_the_next_push_rewrites(
+    tmp_path: Path, earlier: str, method: str, path: str
+) -> None:
+    install("gh", tmp_path, f'#!/bin/sh\necho "$@" >> calls\ncase "$*" in *--paginate*) echo "{earlier}";; esac\n')
+    plans = {"aws": "4 to create\n```<script>", "azure": "", "gcp": "nothing"}
+
+    done = run(
+        script("plan", "comment"),
+        tmp_path,
+        GITHUB_REPOSITORY="acme/orders",
+        NUMBER="7",
+        PLANS=json.dumps(plans),
+        RESULT="success",
+        RUN="https://github.example/run",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "calls").read_text().splitlines()[-1] == (
+        f"api --silent --method {method} {path} --field body=@comment.md"
+    )
+    comment = (tmp_path / "comment.md").read_text()
+    assert comment.startswith("<!-- terraform plan -->\n")
+    assert "<summary>aws</summary>" in comment
+    assert "<summary>azure</summary>" not in comment
+    assert comment.count("```") == 4, "a plan cannot end its own block"
