@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,6 +154,9 @@ def _show(plan: Plan) -> None:
     table = Table("service", *actions)
     for service, counts in plan.changes.items():
         table.add_row(service or "(shared)", *(str(counts[action] or "") for action in actions))
+    total = sum(plan.changes.values(), Counter[str]())
+    table.add_section()
+    table.add_row("total", *(str(total[action] or "") for action in actions))
     console.print(table)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,7 +156,7 @@ def _interrupts() -> Iterator[list[int]]:
 
 
 def _by_service(document: dict[str, Any]) -> dict[str, Counter[str]]:
-    """Actions by service: the key under which a resource, or the module it is in, stands in a for_each."""
+    """Actions by service: what the for_each key of a resource is or begins with, as ``order``, ``order-dlq``."""
     changes: dict[str, Counter[str]] = {}
     services = _services(document)
     for change in document.get("resource_changes", []):
@@ -164,7 +165,7 @@ def _by_service(document: dict[str, Any]) -> dict[str, Counter[str]]:
             continue
         action = "replace" if len(actions) == 2 else actions[0]
         address = change["address"]
-        service = next((name for name in services if f'["{name}' in address), "")
+        service = next((name for name in services if re.search(rf'\["{name}["/-]', address)), "")
         changes.setdefault(service, Counter())[action] += 1
     return dict(sorted(changes.items()))
 

@@ -34,6 +34,17 @@ def test_a_plan_is_shown_by_service_and_applies_nothing(terraform: Program) -> N
     assert "apply" not in commands(terraform)
 
 
+def test_a_collection_is_not_taken_for_the_service_whose_name_begins_like_its_own(terraform: Program) -> None:
+    keys = ("order", "order-dlq", "order/write-orders", "orders", "orders-due")
+    changes = [{"address": f'this["{key}"]', "change": {"actions": ["create"]}} for key in keys]
+    terraform.plans({**PLAN, "resource_changes": changes})
+
+    result = CliRunner().invoke(app, ["plan", "--cloud", "aws"])
+
+    rows = {row[0]: row[1] for line in result.stdout.splitlines() if len(row := line.replace("│", " ").split()) > 1}
+    assert (rows["order"], rows["(shared)"], rows["total"]) == ("3", "2", "5")
+
+
 def test_a_plan_can_be_written_as_json(terraform: Program, checkout: Path) -> None:
     result = CliRunner().invoke(app, ["plan", "--cloud", "aws", "--json", "plan.json"])
 
