@@ -85,6 +85,26 @@ _HINTS: tuple[tuple[str, Exit, str], ...] = (
     (r"could not configure AzureCli Authorizer|az login|unable to build authorizer", Exit.SIGN_IN, _AZURE),
     (r"could not find default credentials|No credentials loaded|invalid_rapt|invalid_grant", Exit.SIGN_IN, _GCP),
     (
+        r"AuthorizationPermissionMismatch",
+        Exit.SIGN_IN,
+        "who signs in lacks a role on the data: state_users in terraform/bootstrap/azure; a new role takes minutes",
+    ),
+    (
+        r"not registered to use namespace",
+        Exit.FAILED,
+        "apply terraform/bootstrap/azure first: it registers what Azure must know",
+    ),
+    (
+        r"UnreservedConcurrentExecution below its minimum",
+        Exit.FAILED,
+        "ask AWS for more concurrent executions (Service Quotas, Lambda): a new account has too few to reserve any",
+    ),
+    (
+        r"do not belong to a permitted customer",
+        Exit.FAILED,
+        "the organisation forbids allUsers, which the API needs: exempt the project (iam.allowedPolicyMemberDomains)",
+    ),
+    (
         r"gcp-sa-pubsub\.iam\.gserviceaccount\.com does not exist",
         Exit.FAILED,
         "a new project: gcloud beta services identity create --service=pubsub.googleapis.com, then run this again",

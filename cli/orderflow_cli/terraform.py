@@ -119,7 +119,7 @@ class Root:
             out, err = process.communicate()
         if process.returncode == 0:
             return out or ""
-        raise self._failure(command, (err + (out or "")).strip(), interrupts)
+        raise self._failure(command, err.strip() or (out or "").strip(), interrupts)
 
     def _failure(self, command: str, words: str, interrupts: list[int]) -> TerraformFailed:
         place = Place(self.cloud, self.environment, str(self._data))

@@ -279,6 +279,55 @@ or it is disabled.
         Exit.FAILED,
         "wait some minutes",
     ),
+    # github.com/hashicorp/terraform-provider-azurerm/issues/17478
+    "a locked account": (
+        "azure",
+        "apply",
+        'Error: deleting Role Assignment: unexpected status 409 with error: Service returned an error. Code="ScopeLocked"',
+        Exit.FAILED,
+        "deletion_protection = false",
+    ),
+    # The words that follow are quoted by many public deployment guides.
+    "no role on the state": (
+        "azure",
+        "init",
+        """
+Error: Failed to get existing workspaces: containers.Client#ListBlobs: Failure responding to request: StatusCode=403 --
+Original Error: autorest/azure: Service returned an error. Status=403 Code="AuthorizationPermissionMismatch"
+""",
+        Exit.SIGN_IN,
+        "state_users",
+    ),
+    "a subscription without the resource providers": (
+        "azure",
+        "apply",
+        """
+MissingSubscriptionRegistration: The subscription is not registered to use
+namespace 'Microsoft.App'.
+""",
+        Exit.FAILED,
+        "terraform/bootstrap/azure",
+    ),
+    "too few concurrent executions": (
+        "aws",
+        "apply",
+        """
+InvalidParameterValueException: Specified ReservedConcurrentExecutions for function decreases account's
+UnreservedConcurrentExecution below its minimum value of [10].
+""",
+        Exit.FAILED,
+        "Service Quotas",
+    ),
+    "an organisation that lets nobody in": (
+        "gcp",
+        "apply",
+        """
+Error 400: One or more users named in the policy do not belong to a permitted customer, perhaps due to an organization
+policy., failedPrecondition
+""",
+        Exit.FAILED,
+        "iam.allowedPolicyMemberDomains",
+    ),
     # DynamoDB's DeleteTable: several emulators hold themselves to these very words
     "a protected table": (
         "aws",
