@@ -23,6 +23,7 @@ LOCAL_SETTINGS = {
     # On one machine people wait for what happens: the breakers look sooner than in production, and the sweeper more
     # often (not at younger orders: on a slow machine that would publish everything again while it is still at work).
     "ORDERFLOW_SWEEP_EVERY_S": "5",
+    "ORDERFLOW_ARCHIVE_EVERY_S": "5",
     "ORDERFLOW_BREAKER_COOLDOWN": "5",
 }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.stub import Stubber
 
-from orderflow.ports import Unavailable
+from contracts.objects_contract import ObjectsContract
+from orderflow.ports import Objects, Unavailable
 from orderflow_aws.objects import S3Objects
 from orderflow_aws.sdk import Clients
 from orderflow_local.aws.provision import Resources
@@ -16,23 +17,12 @@ def archive(clients: Clients, resources: Resources) -> S3Objects:
     return S3Objects(clients, resources.buckets["archive"])
 
 
-def test_put_get_and_put_over(archive: S3Objects) -> None:
-    archive.put("a/ž 1+2.json", b"first")
-    archive.put("a/ž 1+2.json", b"\x00second")
-    assert archive.get("a/ž 1+2.json") == b"\x00second"
+class TestS3Objects(ObjectsContract):
+    """The contract of the objects port."""
 
-
-def test_names_are_sorted_and_by_prefix(archive: S3Objects) -> None:
-    for name in ("b/2", "a/1", "a/0"):
-        archive.put(name, b"")
-    assert archive.names() == ["a/0", "a/1", "b/2"]
-    assert archive.names("a/") == ["a/0", "a/1"]
-    assert archive.names("z") == []
-
-
-def test_get_of_nothing_is_a_key_error(archive: S3Objects) -> None:
-    with pytest.raises(KeyError, match="missing"):
-        archive.get("missing")
+    @pytest.fixture
+    def objects(self, archive: S3Objects) -> Objects:
+        return archive
 
 
 def test_any_other_error_is_unavailable(archive: S3Objects, clients: Clients) -> None:

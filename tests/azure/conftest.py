@@ -31,6 +31,7 @@ TOPOLOGY: dict[str, Any] = {
         "api": {"trigger": "http", "limits": LIMITS},
         "sweeper": {"trigger": "schedule", "every_s": 60, "limits": LIMITS},
         "files": {"trigger": "object", "bucket": "drop", "limits": LIMITS},
+        "archive": {"trigger": "sink", "bucket": "archive", "every_s": 300, "limits": LIMITS},
     },
     "collections": {
         "orders": {"indexes": ["customer", "due"], "ttl": False},

@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
@@ -17,17 +19,23 @@ from azure.functions.servicebus import ServiceBusMessage
 import orderflow_azure
 from orderflow import topology
 from orderflow.http import Request, Response
-from orderflow.ports import Delivery, Unavailable
+from orderflow.ports import DeadLetter, Delivery, Unavailable
 from orderflow.processing import Done, Outcome, Retry
 from orderflow_azure import entrypoints, wiring
 
 FOLDER = Path(orderflow_azure.__file__).parent.parent
 SERVICES: dict[str, Any] = topology.build()["services"]
-TRIGGERS = {"http": "httpTrigger", "queue": "serviceBusTrigger", "schedule": "timerTrigger", "object": "blobTrigger"}
+TRIGGERS = {
+    "http": "httpTrigger",
+    "queue": "serviceBusTrigger",
+    "object": "serviceBusTrigger",
+    "schedule": "timerTrigger",
+    "sink": "timerTrigger",
+}
 ENVIRON = {"ORDERFLOW_PREFIX": "shop", "ORDERFLOW_DROP_CONTAINER": "dropped", "ORDERFLOW_ARCHIVE_CONTAINER": "archived"}
 
 
-def python(code: str) -> str:
+def python(code: str, **environ: str) -> str:
     """What a fresh interpreter prints."""
     path = os.pathsep.join([str(FOLDER), *sys.path])
     done = subprocess.run(
@@ -35,28 +43,44 @@ def python(code: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **ENVIRON, "PYTHONPATH": path},
+        env={**os.environ, **ENVIRON, "PYTHONPATH": path, **environ},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+LIST = (
+    "import json, function_app\n"
+    "for one in function_app.app.get_functions():\n"
+    "    bindings = json.loads(one.get_function_json())['bindings']\n"
+    "    print(json.dumps([one.get_function_name(), bindings[0]]))"
+)
+
+
 @pytest.fixture(scope="module")
 def functions() -> dict[str, dict[str, Any]]:
     """The trigger of each function, by function name."""
-    listing = python(
-        "import json, function_app\n"
-        "for one in function_app.app.get_functions():\n"
-        "    bindings = json.loads(one.get_function_json())['bindings']\n"
-        "    print(json.dumps([one.get_function_name(), bindings[0]]))"
-    )
-    return dict(json.loads(line) for line in listing.splitlines())
+    return dict(json.loads(line) for line in python(LIST).splitlines())
 
 
 def test_there_is_one_function_for_each_service_of_the_topology(functions: dict[str, dict[str, Any]]) -> None:
     assert {name: trigger["type"] for name, trigger in functions.items()} == {
-        name: TRIGGERS[service["trigger"]] for name, service in SERVICES.items() if service["trigger"] in TRIGGERS
+        name: TRIGGERS[service["trigger"]] for name, service in SERVICES.items()
     }
+
+
+@pytest.mark.parametrize("service", ["api", "sweeper", "files", "archive", "payment"])
+def test_an_app_of_one_service_has_the_function_of_that_service_only(
+    service: str, functions: dict[str, dict[str, Any]]
+) -> None:
+    """Its identity may do what that service may do: another's queue it could not even open."""
+    [line] = python(LIST, ORDERFLOW_SERVICE=service).splitlines()
+    assert json.loads(line) == [service, functions[service]]
+
+
+def test_an_app_of_an_unknown_service_does_not_start() -> None:
+    with pytest.raises(AssertionError, match="KeyError: 'nobody'"):
+        python(LIST, ORDERFLOW_SERVICE="nobody")
 
 
 def test_queue_functions_read_batches_of_bytes_from_their_own_queue(functions: dict[str, dict[str, Any]]) -> None:
@@ -67,15 +91,10 @@ def test_queue_functions_read_batches_of_bytes_from_their_own_queue(functions: d
             assert (trigger["cardinality"].lower(), trigger["dataType"].lower()) == ("many", "binary")
 
 
-def test_the_blob_function_is_told_by_event_grid(functions: dict[str, dict[str, Any]]) -> None:
-    trigger = functions["files"]
-    assert (trigger["path"], trigger["source"]) == ("dropped/{name}", "EventGrid")
-    assert trigger["connection"] == "ORDERFLOW_STORAGE"
-
-
-def test_the_sweeper_runs_as_often_as_the_topology_says(functions: dict[str, dict[str, Any]]) -> None:
-    minutes = re.fullmatch(r"0 \*/(\d+) \* \* \* \*", functions["sweeper"]["schedule"])
-    assert minutes is not None and int(minutes[1]) * 60 == SERVICES["sweeper"]["every_s"]
+@pytest.mark.parametrize("timer", ["sweeper", "archive"])
+def test_a_timer_runs_as_often_as_the_topology_says(timer: str, functions: dict[str, dict[str, Any]]) -> None:
+    minutes = re.fullmatch(r"0 \*/(\d+) \* \* \* \*", functions[timer]["schedule"])
+    assert minutes is not None and int(minutes[1]) * 60 == SERVICES[timer]["every_s"]
 
 
 def test_indexing_imports_no_client_and_no_service() -> None:
@@ -95,7 +114,8 @@ def test_host_settings_agree_with_the_topology() -> None:
     assert {limits["batch_size"] for limits in queues} == {batch}
     hours, minutes, seconds = map(int, settings["functionTimeout"].split(":"))
     timeout = (hours * 60 + minutes) * 60 + seconds
-    assert timeout > max(service["limits"]["timeout_s"] for service in SERVICES.values() if "limits" in service)
+    functions = [service["limits"] for service in SERVICES.values() if service["trigger"] != "sink"]
+    assert timeout > max(limits["timeout_s"] for limits in functions)
     assert timeout < min(limits["lock_s"] for limits in queues)
     assert settings["extensions"]["http"]["routePrefix"] == ""
 
@@ -107,7 +127,9 @@ class Application:
         self.outcomes = list(outcomes)
         self.deliveries: list[Delivery] = []
         self.request: Request | None = None
-        self.name = ""
+        self.names: list[str] = []
+        self.letters: list[DeadLetter] = []
+        self.ports = SimpleNamespace(dead_letters=SimpleNamespace(send=self.letters.append))
 
     def consume(self, service: str, deliveries: list[Delivery], *, deadline: float) -> list[Outcome]:
         self.deliveries = list(deliveries)
@@ -118,8 +140,8 @@ class Application:
         return Response(418, {"content-type": "application/problem+json", "x-a": "b"}, b"\x00\xff")
 
     def load_file(self, name: str, *, deadline: float) -> Outcome:
-        self.name = name
-        return self.outcomes[0]
+        self.names.append(name)
+        return self.outcomes[len(self.names) - 1]
 
 
 class Sent:
@@ -167,8 +189,6 @@ def test_messages_become_deliveries(monkeypatch: pytest.MonkeyPatch, sent: Sent)
 
 
 def test_only_what_is_given_back_is_sent_again_later(monkeypatch: pytest.MonkeyPatch, sent: Sent) -> None:
-    from datetime import UTC, datetime, timedelta
-
     use(monkeypatch, Done(), Retry(30.0, "not yet"), Done("dead-lettered"))
     before = datetime.now(UTC)
     entrypoints.consume("order", "shop-order", [message(1), message(2), message(3)])
@@ -208,20 +228,79 @@ def test_a_request_is_decoded_and_answered(monkeypatch: pytest.MonkeyPatch) -> N
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_file_is_named_by_its_place_in_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    from azure.functions.blob import InputStream
+def told(subject: str, deliveries: int = 1, **properties: Any) -> ServiceBusMessage:
+    """A message of Event Grid's."""
+    event = {"specversion": "1.0", "type": "Microsoft.Storage.BlobCreated", "subject": subject, "data": {}}
+    return ServiceBusMessage(
+        body=json.dumps(event).encode(),
+        application_properties={"aeg-event-type": "Notification", **properties},
+        user_properties={},
+        message_id="m",
+        delivery_count=deliveries,
+        content_type="application/cloudevents+json; charset=utf-8",
+    )
 
+
+DROPPED = "/blobServices/default/containers/dropped/blobs/"
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        (f"{DROPPED}stock/one.jsonl", "stock/one.jsonl"),
+        (f"{DROPPED}stock/blobs/100 % \u017d+.csv", "stock/blobs/100 % \u017d+.csv"),
+        ("blobServices/default/containers/blobs/blobs/a", "a"),
+    ],
+)
+def test_a_file_is_named_by_the_subject_of_event_grids_event(
+    monkeypatch: pytest.MonkeyPatch, sent: Sent, subject: str, name: str
+) -> None:
     application = use(monkeypatch, Done())
-    entrypoints.load_file(InputStream(data=b"", name="dropped/stock/one.jsonl"))
-    assert application.name == "stock/one.jsonl"
+    entrypoints.load_files("shop-files", [told(subject)])
+    assert application.names == [name]
+    assert (application.letters, sent.messages) == ([], [])
 
 
-def test_a_file_that_must_come_again_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    from azure.functions.blob import InputStream
+def test_only_the_file_that_must_come_again_does_later_and_later(monkeypatch: pytest.MonkeyPatch, sent: Sent) -> None:
+    use(monkeypatch, Done(), Retry(1.0, "out of time"), Retry(1.0, "again"))
+    before = datetime.now(UTC)
+    entrypoints.load_files("shop-files", [told(f"{DROPPED}{name}") for name in "ab"])
+    [(queue, again)] = sent.messages
+    assert (queue, again.application_properties["orderflow-deliveries"]) == ("shop-files", 1)
+    assert json.loads(b"".join(again.body))["subject"] == f"{DROPPED}b"
 
-    use(monkeypatch, Retry(1.0, "out of time"))
-    with pytest.raises(entrypoints.NotLoaded, match="out of time"):
-        entrypoints.load_file(InputStream(data=b"", name="dropped/one.jsonl"))
+    entrypoints.load_files("shop-files", [told(f"{DROPPED}b", 2, **{"orderflow-deliveries": 4})])
+    latest = sent.messages[-1][1]
+    assert latest.application_properties == {"aeg-event-type": "Notification", "orderflow-deliveries": 6}
+    waits = [each.scheduled_enqueue_time_utc - before for each in (again, latest)]
+    assert timedelta(seconds=1) <= waits[0] < timedelta(seconds=10)
+    assert timedelta(seconds=32) <= waits[1] < timedelta(seconds=42)
+
+
+def test_a_file_that_came_as_often_as_a_broker_may_deliver_is_a_dead_letter(
+    monkeypatch: pytest.MonkeyPatch, sent: Sent
+) -> None:
+    application = use(monkeypatch, Retry(1.0, "the store is away"))
+    last = SERVICES["files"]["limits"]["broker_max_deliveries"]
+    message = told(f"{DROPPED}b", **{"orderflow-deliveries": last - 1})
+    entrypoints.load_files("shop-files", [message])
+    [letter] = application.letters
+    assert (letter.service, letter.reason, letter.detail) == ("files", "attempts-exhausted", "the store is away")
+    assert (letter.attempts, letter.body) == (last, message.get_body())
+    assert letter.attributes == {"aeg-event-type": "Notification"}, "redriven it begins anew"
+    assert sent.messages == []
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"{}", b'{"subject": 1}', b'{"subject": "/elsewhere"}'])
+def test_what_tells_of_no_blob_is_a_dead_letter_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, sent: Sent, body: bytes
+) -> None:
+    application = use(monkeypatch, Done())
+    nonsense = ServiceBusMessage(body=body, application_properties={}, user_properties={}, message_id="m")
+    entrypoints.load_files("shop-files", [nonsense, told(f"{DROPPED}a")])
+    assert [(letter.reason, letter.body) for letter in application.letters] == [("malformed", body)]
+    assert application.names == ["a"]
+    assert sent.messages == []
 
 
 @pytest.mark.parametrize("variable", ["ORDERFLOW_ARCHIVE_CONTAINER", "ORDERFLOW_DROP_CONTAINER"])

@@ -16,6 +16,7 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 import orderflow_azure
+from orderflow import archive
 from orderflow.envelope import Envelope
 from orderflow.ports import Ports
 from orderflow_azure.sdk import Clients
@@ -38,7 +39,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, topology: Mapping[str, Any])
     shutil.copy(Path(orderflow_azure.__file__).parent.parent / "host.json", app)
     patch = pytest.MonkeyPatch()
     patch.setattr(local, "LOCK_S", LOCK_S)
-    setup = Setup(tmp_path_factory.mktemp("azure"), {"ORDERFLOW_SWEEP_EVERY_S": "0.5"})
+    setup = Setup(
+        tmp_path_factory.mktemp("azure"), {"ORDERFLOW_SWEEP_EVERY_S": "0.5", "ORDERFLOW_ARCHIVE_EVERY_S": "0.5"}
+    )
     cloud = AzureCloud(setup, topology, app)
     cloud.start(lambda line: None)
     yield cloud
@@ -187,6 +190,25 @@ def test_a_dropped_file_is_loaded_once_and_again_when_it_changes(ports: Ports, s
     assert len(seen("file-stock=one.jsonl")) == 1
     ports.drop.put("stock/one.jsonl", b"12")
     assert seen.wait("file-stock=one.jsonl", 2)[1]["size"] == 2
+
+
+def test_a_file_that_tells_of_nothing_is_a_dead_letter(cloud: AzureCloud, ports: Ports) -> None:
+    Clients(cloud.environment()).send("orderflow-files", [ServiceBusMessage(b"nonsense")])
+    wait_until(lambda: bool(ports.dead_letters.browse("files")), "the dead letter", 60)
+    [letter] = ports.dead_letters.browse("files")
+    assert (letter.reason, letter.body) == ("malformed", b"nonsense")
+    ports.dead_letters.remove(letter)
+
+
+def test_every_published_event_is_archived_by_the_timer(ports: Ports, envelope: MakeEnvelope) -> None:
+    sent = {f"archived-{number}": envelope(f"archived-{number}", "Unheard") for number in range(20)}
+    assert set(ports.publisher.publish(list(sent.values()))) == {None}
+
+    def archived() -> dict[str, Envelope]:
+        return {one.subject: one for one in archive.read(ports.archive, 0, 4e9) if one.kind == "Unheard"}
+
+    wait_until(lambda: len(archived()) == 20, "all events to be archived", 60)
+    assert list(archived().values()) == [sent[subject.removeprefix("order-")] for subject in archived()]
 
 
 def test_nothing_stays_running(tmp_path: Path, topology: Mapping[str, Any]) -> None:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
-from orderflow.ports import Unavailable
+from contracts.objects_contract import ObjectsContract
+from orderflow.ports import Objects, Unavailable
 from orderflow_azure.objects import BlobObjects
 from orderflow_azure.sdk import Clients
 
 pytestmark = pytest.mark.local_cloud
 
 
-@pytest.fixture
-def objects(clients: Clients) -> BlobObjects:
-    return BlobObjects(clients, "orderflow-archive")
+class TestBlobObjects(ObjectsContract):
+    """The contract of the objects port."""
 
-
-def test_put_get_and_overwrite(objects: BlobObjects) -> None:
-    objects.put("a/one", b"1")
-    objects.put("a/one", bytes(range(256)))
-    assert objects.get("a/one") == bytes(range(256))
-
-
-def test_get_of_nothing_is_a_key_error(objects: BlobObjects) -> None:
-    with pytest.raises(KeyError):
-        objects.get("nothing")
-
-
-def test_names_are_sorted_and_selected_by_prefix(objects: BlobObjects) -> None:
-    for name in ("n/b", "n/a", "m/\u017d"):
-        objects.put(name, b"")
-    assert objects.names("n/") == ["n/a", "n/b"]
-    assert {"m/\u017d", "n/a"} <= set(objects.names())
+    @pytest.fixture
+    def objects(self, clients: Clients) -> Objects:
+        container = f"t{secrets.token_hex(4)}"
+        clients.blobs.create_container(container)
+        return BlobObjects(clients, container)
 
 
 def test_a_missing_container_is_unavailable(clients: Clients) -> None:

@@ -37,11 +37,6 @@ def many(messages: List[func.ServiceBusMessage]) -> None:
 @app.timer_trigger("timer", schedule="0 */1 * * * *")
 def tick(timer: func.TimerRequest) -> None:
     print("tick", timer.past_due)
-
-@app.function_name("blob")
-@app.blob_trigger("blob", path="c/{name}", connection="C", source=func.BlobSource.EVENT_GRID)
-def blob(blob: func.InputStream) -> None:
-    print("blob", blob.name, blob.length, blob.read())
 """
 
 DRIVER = """
@@ -54,7 +49,7 @@ async def main():
     sys.path.insert(0, sys.argv[1])
     library = sys.argv[2] == "library"
     worker = await LibraryWorker.load(Path(sys.argv[1])) if library else BindingsWorker()
-    print(sorted(binding["type"] for name in ("web", "many", "tick", "blob") for binding in worker.bindings(name)))
+    print(sorted(binding["type"] for name in ("web", "many", "tick") for binding in worker.bindings(name)))
     request = {"method": "PUT", "url": "http://h/p?a=1", "headers": {"A": "b"}, "query": {"a": "1"},
                "params": {"path": "p"}, "body": b"x"}
     answer = await worker.invoke("web", {"request": Typed("http", request)}, {})
@@ -67,9 +62,6 @@ async def main():
         except FunctionFailed as error:
             print("failed", "told so" in str(error))
     await worker.invoke("tick", {"timer": as_json({"IsPastDue": True})}, {})
-    metadata = {"BlobTrigger": Typed("string", "c/n"), "Uri": Typed("string", "u"), "Metadata": as_json({}),
-                "Properties": as_json({"ContentLength": 1})}
-    await worker.invoke("blob", {"blob": Typed("bytes", b"x")}, metadata)
 
 asyncio.run(main())
 """
@@ -89,7 +81,7 @@ def test_functions_get_what_the_host_has(way: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     bindings, answer, *lines = done.stdout.splitlines()
-    assert bindings == "['blobTrigger', 'http', 'httpTrigger', 'serviceBusTrigger', 'timerTrigger']"
+    assert bindings == "['http', 'httpTrigger', 'serviceBusTrigger', 'timerTrigger']"
     status, header, body = answer.split(" ", 2)
     assert (status, header) == ("201", "y")
     assert json.loads(body) == ["PUT", "http://h/p?a=1", {"a": "1"}, {"path": "p"}, "b"]
@@ -99,5 +91,4 @@ def test_functions_get_what_the_host_has(way: str, tmp_path: Path) -> None:
         "b'bad' m 2 {'k': 'v'}",
         "failed True",
         "tick True",
-        "blob c/n 1 b'x'",
     ]

@@ -6,22 +6,22 @@ Delivery semantics
     abandoned message comes again at once, and Python functions cannot settle one message of a batch. So what is to be
     given back is put into its own queue again, as a new message with the same body and properties that shows itself
     after the delay, and then everything is completed. Where that fails the function raises, and all of the batch comes
-    again: what was done is known by its event id. The broker's delivery count starts again with each new message.
-    A blob trigger that raises is called again, five times by default, then tells a storage queue
-    (learn.microsoft.com/azure/azure-functions/functions-bindings-storage-blob-trigger#poison-blobs); it knows no delay.
+    again: what was done is known by its event id. The broker's delivery count starts again with each new message;
+    `orderflow_azure.notifications` says how those that no service counts come to an end.
 Ordering
     None.
 Limits
     A batch is not renewed while it is processed: the time limit of a service must stay below the lock duration of its
     queue, 5 minutes at most.
 Errors
-    `Unavailable` where a message could not be given back, `NotLoaded` where a file must be tried again.
+    `Unavailable` where a message could not be given back, or the archive not be written.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -34,7 +34,7 @@ from orderflow import log
 from orderflow.ports import Delivery
 from orderflow.processing import Retry
 from orderflow.services import find
-from orderflow_azure import wiring
+from orderflow_azure import notifications, wiring
 from orderflow_azure.sdk import Clients
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 MARGIN_S = 2.0
 """Kept of a function's time for what follows the application: giving messages back."""
 
-
-class NotLoaded(Exception):
-    """The file must be tried again."""
+ARCHIVE_MARGIN_S = 40.0
+"""Kept of the archive's time for a last batch that was begun in time."""
 
 
 def api(request: func.HttpRequest) -> func.HttpResponse:
@@ -77,17 +76,40 @@ def consume(service: str, queue: str, messages: list[func.ServiceBusMessage]) ->
         _clients().send(queue, again)
 
 
-def load_file(blob: func.InputStream) -> None:
-    """A blob that arrived in the drop container. Raises `NotLoaded`."""
-    _container, _, name = (blob.name or "").partition("/")
-    outcome = wiring.app().load_file(name, deadline=_deadline("files"))
-    if isinstance(outcome, Retry):
-        raise NotLoaded(f"{name}: {outcome.reason}")
+def load_files(queue: str, messages: list[func.ServiceBusMessage]) -> None:
+    """Messages in which Event Grid tells of blobs that arrived in the drop container. Raises `Unavailable`."""
+    limits = _limits("files")
+    deadline = time.time() + limits["timeout_s"] - MARGIN_S
+    again = []
+    for message in messages:
+        times = notifications.deliveries(message)
+        try:
+            name = notifications.blob_name(message.get_body())
+        except notifications.Unreadable as error:
+            _bury(message, "files", "malformed", str(error))
+            continue
+        outcome = wiring.app().load_file(name, deadline=deadline)
+        if isinstance(outcome, Retry) and times < limits["broker_max_deliveries"]:
+            wait = min(limits["backoff_cap_s"], limits["backoff_base_s"] * 2.0 ** min(times - 1, 16))
+            again.append(_copy(message, max(outcome.after, wait), {notifications.DELIVERIES: times}))
+        elif isinstance(outcome, Retry):
+            _bury(message, "files", "attempts-exhausted", outcome.reason)
+    if again:
+        _clients().send(queue, again)
+
+
+def archive(queue: str) -> None:
+    """The timer of the archive: what waits in its queue is written. Raises `Unavailable`."""
+    from orderflow_azure.archive import drain
+
+    deadline = time.time() + _limits("archive")["timeout_s"] - ARCHIVE_MARGIN_S
+    done = drain(_clients(), queue, wiring.app().ports.archive, deadline)
+    log.write("INFO", "archived", **asdict(done))
 
 
 def sweep(timer: func.TimerRequest) -> None:
     """The timer; that it is late is not looked at."""
-    swept = wiring.app().sweep(deadline=_deadline("sweeper"))
+    swept = wiring.app().sweep(deadline=time.time() + _limits("sweeper")["timeout_s"] - MARGIN_S)
     log.write("INFO", "swept", **(asdict(swept) if swept else {"reason": "out of time"}))
 
 
@@ -102,10 +124,13 @@ def delivery(message: func.ServiceBusMessage) -> Delivery:
     )
 
 
-def _copy(message: func.ServiceBusMessage, after: float) -> ServiceBusMessage:
+def _copy(
+    message: func.ServiceBusMessage, after: float, more: Mapping[str | bytes, int] | None = None
+) -> ServiceBusMessage:
     from azure.servicebus import ServiceBusMessage
 
     properties: dict[str | bytes, Any] = dict((message.application_properties or {}).items())
+    properties.update(more or {})
     return ServiceBusMessage(
         message.get_body(),
         application_properties=properties,
@@ -114,11 +139,17 @@ def _copy(message: func.ServiceBusMessage, after: float) -> ServiceBusMessage:
     )
 
 
-def _deadline(function: str) -> float:
+def _bury(message: func.ServiceBusMessage, service: str, reason: str, detail: str) -> None:
+    letter = notifications.letter(message, service, reason, detail)
+    wiring.app().ports.dead_letters.send(letter)
+    log.dead_letter(letter)
+
+
+def _limits(function: str) -> dict[str, Any]:
     from orderflow import topology
 
     limits: dict[str, Any] = topology.build()["services"][function]["limits"]
-    return time.time() + float(limits["timeout_s"]) - MARGIN_S
+    return limits
 
 
 @cache

@@ -103,6 +103,10 @@ class Clients:
                 receiver.close()
                 raise
 
+    def new_receiver(self, queue: str) -> ServiceBusReceiver:
+        """A receiver that the caller closes. Nothing is promised to it while nobody looks, as to one that is kept."""
+        return self._service_bus.get_queue_receiver(queue)
+
     def _http(self) -> dict[str, Any]:
         """Options of an HTTP client. The environment is asked for proxies and certificates once: `requests` would ask
         for each request, which is a fifth of what a request to Tables costs."""

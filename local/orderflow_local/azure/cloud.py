@@ -18,6 +18,7 @@ from typing import Any
 
 import orderflow_azure
 from orderflow_azure.store import table_name
+from orderflow_local.azure.blob_events import BlobEvents
 from orderflow_local.azure.nodejs import Installed, install
 from orderflow_local.cloud import Depth, Host, Report, Setup
 from orderflow_local.processes import Process, free_port
@@ -46,6 +47,7 @@ class AzureCloud:
         self._app_folder = app_folder or Path(orderflow_azure.__file__).parent.parent
         self._services: list[Process] = []
         self._hosts: dict[str, Process] = {}
+        self._blob_events: list[BlobEvents] = []
         self._queues: dict[str, str] = {}
         self._environment: dict[str, str] = {}
         self._http_port = 0
@@ -58,6 +60,7 @@ class AzureCloud:
             self._start_azurite(installed)
             self._start_stand_ins(installed, topology)
             self._provision(topology)
+            self._watch_blobs(topology)
             report("Azurite (Tables, Blob Storage), Service Bus and Event Grid stand-ins are up")
             self._start_hosts(topology)
             report(f"function host stand-in is up: {len(topology['services'])} functions")
@@ -66,6 +69,9 @@ class AzureCloud:
             raise
 
     def stop(self) -> None:
+        for events in self._blob_events:
+            events.stop()
+        self._blob_events.clear()
         for process in [*self._hosts.values(), *self._services]:
             process.stop()
         self._hosts.clear()
@@ -122,7 +128,7 @@ class AzureCloud:
     def _start_stand_ins(self, installed: Installed, topology: Topology) -> None:
         ports = amqp_port, self._http_port = free_port(), free_port()
         key = secrets.token_urlsafe(24)
-        self._queues = {name: f"{PREFIX}-{name}" for name in _consumers(topology)}
+        self._queues = {name: f"{PREFIX}-{name}" for name in _with(topology, "queue", "object")}
         config = self._stand_ins(topology, ports, key)
         file = self._setup.workdir / "stand-ins.json"
         file.write_text(json.dumps(config, indent=2))
@@ -152,10 +158,7 @@ class AzureCloud:
             "queues": [queue for name, one in topology["services"].items() for queue in _queues(name, one)],
             "topic": {
                 "key": key,
-                "subscriptions": [
-                    {"name": name, "queue": self._queues[name], "filter": one["filter"]}
-                    for name, one in _consumers(topology).items()
-                ],
+                "subscriptions": [_subscription(*one) for one in _with(topology, "queue", "sink").items()],
                 "speedup": SPEEDUP,
                 "max_attempts": 30,
                 "dead_letter_folder": str(self._setup.workdir / "undelivered"),
@@ -176,11 +179,14 @@ class AzureCloud:
                 blobs.create_container(container)
                 self._environment[f"ORDERFLOW_{bucket.upper()}_CONTAINER"] = container
 
+    def _watch_blobs(self, topology: Topology) -> None:
+        for name, watcher in _with(topology, "object").items():
+            container = self._environment[f"ORDERFLOW_{watcher['bucket'].upper()}_CONTAINER"]
+            self._blob_events.append(BlobEvents(self._environment, name, container, self._queues[name]))
+
     def _start_hosts(self, topology: Topology) -> None:
-        http = [name for name, one in topology["services"].items() if one["trigger"] == "http"]
-        events = [
-            name for name, one in topology["services"].items() if one["trigger"] in ("queue", "schedule", "object")
-        ]
+        http = list(_with(topology, "http"))
+        events = list(_with(topology, "queue", "schedule", "object", "sink"))
         ports = {"http": free_port(), "events": free_port()}
         for host, functions in (("http", http), ("events", events)):
             self._hosts[host] = Process(
@@ -200,20 +206,24 @@ class AzureCloud:
         self.api_url = f"http://127.0.0.1:{ports['http']}"
 
 
-def _consumers(topology: Topology) -> dict[str, Any]:
-    return {name: one for name, one in topology["services"].items() if one["trigger"] == "queue"}
+def _with(topology: Topology, *triggers: str) -> dict[str, Any]:
+    return {name: one for name, one in topology["services"].items() if one["trigger"] in triggers}
+
+
+def _subscription(service: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": service, "queue": f"{PREFIX}-{service}", "filter": declared.get("filter", {})}
 
 
 def _queues(service: str, declared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The queues of a service. Whatever has dead letters of ours has a queue for them, which gives nothing up."""
-    if "limits" not in declared:
-        return []
     name = f"{PREFIX}-{service}"
-    letters = {"name": f"{name}-dlq", "lock_ms": LOCK_S * 1000, "max_deliveries": 1_000_000}
-    if declared["trigger"] != "queue":
-        return [letters]
-    most = declared["limits"]["broker_max_deliveries"]
-    return [{"name": name, "lock_ms": LOCK_S * 1000, "max_deliveries": most}, letters]
+    queues: list[dict[str, Any]] = []
+    if declared["trigger"] in ("queue", "object", "sink"):
+        most = declared["limits"]["broker_max_deliveries"]
+        queues.append({"name": name, "lock_ms": LOCK_S * 1000, "max_deliveries": most})
+    if declared["trigger"] != "sink":
+        queues.append({"name": f"{name}-dlq", "lock_ms": LOCK_S * 1000, "max_deliveries": 1_000_000})
+    return queues
 
 
 def _python_path() -> str:

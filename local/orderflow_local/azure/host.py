@@ -19,7 +19,7 @@ from typing import Any
 
 import uvicorn
 
-from orderflow_local.azure.triggers import BlobPoller, HttpRoutes, QueueListener, Timer
+from orderflow_local.azure.triggers import HttpRoutes, QueueListener, Timer
 from orderflow_local.azure.worker import Worker, load
 
 
@@ -55,8 +55,6 @@ def start_trigger(worker: Worker, function: str, settings: dict[str, Any], route
             QueueListener(worker, function, trigger, settings).start()
         case "timerTrigger":
             Timer(worker, function, trigger).start()
-        case "blobTrigger":
-            BlobPoller(worker, function, trigger).start()
         case other:
             raise LookupError(f"{function}: no stand-in for {other}")
 

@@ -17,8 +17,8 @@ Message = SimpleNamespace
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A value with the name of its field in the protocol's TypedData: ``json``, ``string``, ``bytes``,
-    ``collection_bytes`` or ``http`` (a dict of method, url, headers, query, params, body)."""
+    """A value with the name of its field in the protocol's TypedData: ``json``, ``collection_bytes`` or ``http`` (a
+    dict of method, url, headers, query, params, body)."""
 
     type: str
     value: Any

@@ -4,18 +4,16 @@ Kept of the real ones
     HTTP: catch-all routes below ``http.routePrefix``. Service Bus: batches by peek-lock, ``maxMessageBatchSize`` at
     most, one batch of a function at a time, completed when the function returns and abandoned when it raises, no
     renewal of locks, delivery count from 1 (Microsoft.Azure.WebJobs.Extensions.ServiceBus, ServiceBusListener). Timer:
-    the schedule. Blob: receipts, so that a blob is handed over again only when it changes or its function raised; five
-    calls, then given up.
+    the schedule, one run at a time.
 Not kept
     A message may wait in the client for the batch before it, locked. Timer: only schedules of every so many minutes, no
-    memory of missed ones; ``ORDERFLOW_SWEEP_EVERY_S`` overrides. Blob: the container is listed every second, Event Grid
-    does not tell of it. HTTP: no keys (the functions are anonymous), one value a header and query parameter.
+    memory of missed ones; ``ORDERFLOW_SWEEP_EVERY_S`` and ``ORDERFLOW_ARCHIVE_EVERY_S`` override. HTTP: no keys (the
+    functions are anonymous), one value a header and query parameter.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
@@ -30,15 +28,15 @@ from orderflow_local.azure.worker import FunctionFailed, HttpAnswer, Worker
 
 if TYPE_CHECKING:
     from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
-    from azure.storage.blob import ContainerClient
 
 Binding = Mapping[str, Any]
 
 _IDLE_S = 30.0
 _REST_OF_BATCH_S = 0.01
 _AFTER_ERROR_S = 1.0
-_LIST_BLOBS_EVERY_S = 1.0
-_BLOB_CALLS = 5
+
+EVERY_S = {"sweeper": "ORDERFLOW_SWEEP_EVERY_S", "archive": "ORDERFLOW_ARCHIVE_EVERY_S"}
+"""The variables that hold another interval for a timer's function."""
 
 
 def log(text: str) -> None:
@@ -153,7 +151,7 @@ class Timer:
         minutes = re.fullmatch(r"0 \*/(\d+) \* \* \* \*", trigger["schedule"])
         if minutes is None:
             raise LookupError(f"{function}: no stand-in for the schedule {trigger['schedule']}")
-        self._every_s = float(os.environ.get("ORDERFLOW_SWEEP_EVERY_S", int(minutes[1]) * 60))
+        self._every_s = float(os.environ.get(EVERY_S.get(function, ""), int(minutes[1]) * 60))
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -166,64 +164,6 @@ class Timer:
                 await self._worker.invoke(self._function, {self._argument: request}, {})
             except FunctionFailed as error:
                 log(f"{self._function} failed: {error}")
-
-
-class BlobPoller(threading.Thread):
-    """A blob trigger."""
-
-    def __init__(self, worker: Worker, function: str, trigger: Binding) -> None:
-        super().__init__(name=f"blobs-{function}", daemon=True)
-        self._worker = worker
-        self._function = function
-        self._argument: str = trigger["name"]
-        self._container: str = trigger["path"].partition("/")[0]
-        self._connection = os.environ[trigger["connection"]]
-        self._loop = asyncio.get_running_loop()
-        self._calls: dict[str, int] = {}
-
-    def run(self) -> None:
-        """Look for new blobs for ever; whatever breaks is tried again."""
-        from azure.core.exceptions import AzureError, ResourceExistsError
-        from azure.storage.blob import BlobServiceClient
-
-        service = BlobServiceClient.from_connection_string(self._connection)
-        container = service.get_container_client(self._container)
-        receipts = service.get_container_client("azure-webjobs-hosts")
-        while True:
-            try:
-                with contextlib.suppress(ResourceExistsError):
-                    receipts.create_container()
-                self._look(container, receipts)
-            except AzureError as error:
-                log(f"{self._function}: {type(error).__name__}: {error}")
-            threading.Event().wait(_LIST_BLOBS_EVERY_S)
-
-    def _look(self, container: ContainerClient, receipts: ContainerClient) -> None:
-        place = f"blobreceipts/{self._function}/"
-        known = set(receipts.list_blob_names(name_starts_with=place))
-        for blob in container.list_blobs():
-            receipt = f"{place}{blob.etag.strip(chr(34))}/{self._container}/{blob.name}"
-            if receipt not in known and self._call(receipt, container, blob.name):
-                receipts.upload_blob(receipt, b"", overwrite=True)
-
-    def _call(self, receipt: str, container: ContainerClient, name: str) -> bool:
-        """Call the function. Answers whether the blob is done with."""
-        client = container.get_blob_client(name)
-        data = client.download_blob().readall()
-        metadata = {
-            "BlobTrigger": Typed("string", f"{self._container}/{name}"),
-            "Uri": Typed("string", client.url),
-            "Properties": as_json({"ContentLength": len(data)}),
-            "Metadata": as_json({}),
-        }
-        call = self._worker.invoke(self._function, {self._argument: Typed("bytes", data)}, metadata)
-        try:
-            asyncio.run_coroutine_threadsafe(call, self._loop).result()
-        except FunctionFailed as error:
-            self._calls[receipt] = self._calls.get(receipt, 0) + 1
-            log(f"{self._function} failed for {name} ({self._calls[receipt]} of {_BLOB_CALLS}): {error}")
-            return self._calls[receipt] >= _BLOB_CALLS
-        return True
 
 
 def _http(scope: Mapping[str, Any], body: bytes, params: dict[str, str]) -> Typed:

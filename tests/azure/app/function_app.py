@@ -27,7 +27,7 @@ class Pretended:
     def __init__(self) -> None:
         import os
 
-        self._ports = wiring.bootstrap(os.environ)
+        self.ports = wiring.bootstrap(os.environ)
 
     def consume(self, service: str, deliveries: Sequence[Delivery], *, deadline: float) -> list[Outcome]:
         return [self._deliver(service, delivery, len(deliveries)) for delivery in deliveries]
@@ -49,7 +49,7 @@ class Pretended:
         self._note("sweep", {})
 
     def load_file(self, name: str, *, deadline: float) -> Outcome:
-        data = self._ports.drop.get(name)
+        data = self.ports.drop.get(name)
         times = self._note(f"file-{name.replace('/', '=')}", {"size": len(data)})
         return Retry(1.0, "not yet") if b"twice" in data and times < 2 else Done()
 
@@ -77,14 +77,14 @@ class Pretended:
     def _note(self, key: str, seen: Document) -> int:
         """Add to what was seen under a key, by others at the same time too. Answers how often that was."""
         while True:
-            stored = self._ports.store.get("orders", key)
+            stored = self.ports.store.get("orders", key)
             state = [*(stored.document["state"] if stored else []), seen]
             document = {"rev": len(state), "state": state}
             try:
                 if stored:
-                    self._ports.store.replace("orders", key, document, stored)
+                    self.ports.store.replace("orders", key, document, stored)
                 else:
-                    self._ports.store.insert("orders", key, document)
+                    self.ports.store.insert("orders", key, document)
                 return len(state)
             except Conflict:
                 continue
