@@ -283,7 +283,7 @@ or it is disabled.
     "a locked account": (
         "azure",
         "apply",
-        'Error: deleting Role Assignment: unexpected status 409 with error: Service returned an error. Code="ScopeLocked"',
+        'Error: deleting Role Assignment: unexpected status 409: Service returned an error. Code="ScopeLocked"',
         Exit.FAILED,
         "deletion_protection = false",
     ),
