@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from orderflow import archive
 from orderflow.envelope import Envelope
 from orderflow_aws.deadletters import SqsDeadLetters
 from orderflow_aws.objects import S3Objects
@@ -44,6 +46,7 @@ TOPOLOGY = {
             "bucket": "drop",
             "limits": {"timeout_s": 50, "batch_size": 1, "broker_max_deliveries": 100},
         },
+        "archive": {"trigger": "sink", "bucket": "archive", "prefix": "events/", "every_s": 300},
     },
     "collections": {"notes": {"indexes": [], "ttl": False}},
     "buckets": ["archive", "drop"],
@@ -60,6 +63,7 @@ class Cloud:
         self.publisher = SnsPublisher(clients, environment["ORDERFLOW_TOPIC_ARN"])
         self.dead_letters = SqsDeadLetters(clients, environment["ORDERFLOW_QUEUES_URL"], "orderflow")
         self.drop = S3Objects(clients, environment["ORDERFLOW_DROP_BUCKET"])
+        self.archive = S3Objects(clients, environment["ORDERFLOW_ARCHIVE_BUCKET"])
 
     def note(self, key: str) -> dict[str, Any] | None:
         """What the tiny application noted under a key."""
@@ -87,7 +91,7 @@ def wait_for(look: Callable[[], T | None], seconds: float = 60.0) -> T:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     here = Path(__file__).parent
     code = Code("handlers", (here, *Code().folders))
-    settings = {"ORDERFLOW_SWEEP_EVERY_S": "0.5"}
+    settings = {"ORDERFLOW_SWEEP_EVERY_S": "0.5", "ORDERFLOW_ARCHIVE_EVERY_S": "1"}
     local = AwsCloud(Setup(tmp_path_factory.mktemp("aws"), settings), TOPOLOGY, code)
     local.start(lambda line: None)
     try:
@@ -162,6 +166,22 @@ def test_a_dropped_file_reaches_its_handler_also_when_its_runtime_was_killed(clo
 
 def test_the_schedule_invokes_the_sweeper(cloud: Cloud) -> None:
     assert cloud.noted("swept")["source"] == "aws.scheduler"
+
+
+def test_every_event_is_archived_as_firehose_would(cloud: Cloud, envelope: MakeEnvelope) -> None:
+    sent = [envelope(number, "Unheard") for number in range(100, 130)]
+    cloud.publisher.publish(sent)
+
+    def archived() -> list[Envelope]:
+        return [event for event in archive.read(cloud.archive, 0, 4e9) if event.kind == "Unheard"]
+
+    assert wait_for(lambda: sorted(archived(), key=lambda one: one.id) if len(archived()) == 30 else None) == sent
+    names = [name for name in cloud.archive.names() if b"Unheard" in cloud.archive.get(name)]
+    assert len(names) <= 3
+    for name in names:
+        assert re.fullmatch(
+            r"events/(\d{4})/(\d\d)/(\d\d)/orderflow-archive-1-\1-\2-\3-\d\d-\d\d-\d\d-[0-9a-f-]{36}\.jsonl", name
+        )
 
 
 def test_the_api_answers_at_the_root_of_its_url(cloud: Cloud) -> None:

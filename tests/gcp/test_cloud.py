@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from orderflow import archive
+from orderflow.envelope import Envelope
 from orderflow.ports import DeadLetter, Ports
 from orderflow_gcp.wiring import bootstrap
 from orderflow_local.cloud import Missing, Setup
@@ -36,6 +39,7 @@ def cloud(
         "ORDERFLOW_JWKS_URL": issuer.jwks_url,
         "ORDERFLOW_AUDIENCE": AUDIENCE,
         "ORDERFLOW_SWEEP_EVERY_S": "1",
+        "ORDERFLOW_ARCHIVE_EVERY_S": "1",
         "ORDERFLOW_SWEEP_AFTER": "1",
     }
     cloud = GcpCloud(Setup(tmp_path_factory.mktemp("cloud"), settings, issuer.url))
@@ -87,6 +91,36 @@ def test_an_order_goes_from_the_api_through_every_function(cloud: GcpCloud, shop
     placed = order(shop, "first")
     wait_until(lambda: is_shipped(shop, placed), "the order to be shipped")
     at_rest(cloud)
+
+
+def test_every_event_is_archived_as_a_cloud_storage_subscription_would(ports: Ports) -> None:
+    sent = [event(number) for number in range(30)]
+    assert set(ports.publisher.publish(sent)) == {None}
+
+    def archived() -> list[Envelope]:
+        found = [one for one in archive.read(ports.archive, 0, 4e9) if one.source == sent[0].source]
+        return sorted(found, key=lambda one: one.id)
+
+    wait_until(lambda: archived() == sent, "all events to be archived", 30)
+    names = [name for name in ports.archive.names() if sent[0].source.encode() in ports.archive.get(name)]
+    assert len(names) <= 3
+    for name in names:
+        assert re.fullmatch(r"events/\d{4}/\d\d/\d\d/\d\d_\d\d_\d\dZ_[0-9a-f-]{36}\.jsonl", name)
+
+
+def event(number: int) -> Envelope:
+    """An event that nobody hears but the archive and analytics."""
+    return Envelope(
+        id=f"archived-{number:02}",
+        source="/tests/archive",
+        type="com.example.orderflow.StockReplenished.v1",
+        subject="A-1",
+        time="2026-11-21T12:00:00.000Z",
+        correlationid="A-1",
+        kind="StockReplenished",
+        category="stock",
+        data={"sku": "A-1", "quantity": 1, "row_id": f"row-{number}"},
+    )
 
 
 def test_killing_every_host_loses_nothing(cloud: GcpCloud, shop: httpx.Client, ports: Ports) -> None:

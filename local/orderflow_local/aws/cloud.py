@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orderflow_aws.sdk import Clients
-from orderflow_local.aws import ministack
+from orderflow_local.aws import firehose_standin, ministack
 from orderflow_local.aws.front import ApiFront
 from orderflow_local.aws.functions import VISIBILITY_S, Code, Functions
 from orderflow_local.aws.provision import Topology, provision
 from orderflow_local.aws.schedule import LocalSchedule
 from orderflow_local.cloud import Depth, Host, Missing, Report, Setup
 from orderflow_local.processes import Process
+from orderflow_local.sink import Sink
 
 if TYPE_CHECKING:
     import boto3
@@ -43,6 +44,7 @@ class AwsCloud:
         self._process: Process | None = None
         self._front: ApiFront | None = None
         self._schedules: list[LocalSchedule] = []
+        self._sinks: list[Sink] = []
         self._environment: dict[str, str] = {}
         self.api_url = ""
 
@@ -59,6 +61,9 @@ class AwsCloud:
         for schedule in self._schedules:
             schedule.stop()
         self._schedules.clear()
+        for sink in self._sinks:
+            sink.stop()
+        self._sinks.clear()
         if self._front is not None:
             self._front.stop()
             self._front = None
@@ -96,7 +101,7 @@ class AwsCloud:
             self._process.pid,
         )
         functions.deploy(self._code, self._resources, self._environment)
-        report(f"{len(topology['services'])} Lambda functions are deployed")
+        report(f"{len(topology['services']) - len(self._resources.sink_urls)} Lambda functions are deployed")
         for name, service in topology["services"].items():
             if service["trigger"] == "http":
                 self._front = ApiFront(_http_api(session, endpoint, f"{PREFIX}-{name}"))
@@ -104,6 +109,18 @@ class AwsCloud:
             elif service["trigger"] == "schedule":
                 every_s = float(self._setup.settings.get("ORDERFLOW_SWEEP_EVERY_S", service["every_s"]))
                 self._schedules.append(LocalSchedule(every_s, partial(functions.invoke_later, name)))
+            elif service["trigger"] == "sink":
+                every_s = float(self._setup.settings.get("ORDERFLOW_ARCHIVE_EVERY_S", service["every_s"]))
+                self._sinks.append(
+                    firehose_standin.deliver(
+                        self._clients,
+                        self._resources.sink_urls[name],
+                        stream=f"{PREFIX}-{name}",
+                        bucket=self._resources.buckets[service["bucket"]],
+                        prefix=service["prefix"],
+                        every_s=every_s,
+                    )
+                )
 
     def _topology(self) -> Topology:
         if self._given is not None:

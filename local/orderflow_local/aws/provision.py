@@ -18,12 +18,14 @@ Topology = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Names of what was made: queue URLs and ARNs by service, buckets by their role."""
+    """Names of what was made: queue URLs and ARNs by service, buckets by their role. Sinks have queues here only, for
+    the stand-in for Firehose."""
 
     topic_arn: str
     queue_urls: Mapping[str, str]
     queue_arns: Mapping[str, str]
     buckets: Mapping[str, str]
+    sink_urls: Mapping[str, str]
 
     def environment(self, prefix: str) -> dict[str, str]:
         """The variables that `orderflow_aws.wiring` reads."""
@@ -41,12 +43,16 @@ def provision(clients: Clients, topology: Topology, prefix: str, *, visibility_s
     topic_arn = clients.sns.create_topic(Name=f"{prefix}-events")["TopicArn"]
     urls: dict[str, str] = {}
     arns: dict[str, str] = {}
+    sinks: dict[str, str] = {}
     for name, service in topology["services"].items():
         if service["trigger"] in ("queue", "object"):
             limits = service["limits"]
             urls[name], arns[name] = _queue(clients, f"{prefix}-{name}", limits["broker_max_deliveries"], visibility_s)
         if service["trigger"] == "queue":
             _subscribe(clients, topic_arn, arns[name], service["filter"])
+        if service["trigger"] == "sink":
+            sinks[name], arn = _queue(clients, f"{prefix}-{name}", 100, service["every_s"] + 60)
+            _subscribe(clients, topic_arn, arn, {})
     for name, collection in topology["collections"].items():
         _table(clients, f"{prefix}-{name}", collection["indexes"], ttl=collection["ttl"])
     buckets = {name: f"{prefix}-{name}" for name in topology["buckets"]}
@@ -55,7 +61,7 @@ def provision(clients: Clients, topology: Topology, prefix: str, *, visibility_s
     for name, service in topology["services"].items():
         if service["trigger"] == "object":
             _notify(clients, buckets[service["bucket"]], arns[name])
-    return Resources(topic_arn, urls, arns, buckets)
+    return Resources(topic_arn, urls, arns, buckets, sinks)
 
 
 def _queue(clients: Clients, name: str, max_deliveries: int, visibility_s: int) -> tuple[str, str]:

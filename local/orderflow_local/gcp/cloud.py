@@ -1,8 +1,8 @@
 """Google Cloud on this machine, as `orderflow_local.cloud.LocalCloud`.
 
 Real: functions-framework with one process a function, the SDKs in them, and, where they are installed, Google's own
-Pub/Sub and Firestore emulators. Stand-ins of ours: `push_relay` (the push half of Pub/Sub), `gcs_standin`,
-`scheduler`, and `pubsub_standin` and `firestore_standin` where Google's emulators are missing."""
+Pub/Sub and Firestore emulators. Stand-ins of ours: `push_relay` (the push half of Pub/Sub), `storage_subscription`,
+`gcs_standin`, `scheduler`, and `pubsub_standin` and `firestore_standin` where Google's emulators are missing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from orderflow_local.cloud import Depth, Host, Report, Setup
 from orderflow_local.gcp import emulators, function_hosts
 from orderflow_local.gcp.scheduler import Scheduler
 from orderflow_local.processes import Process, free_port
+from orderflow_local.sink import Sink
 
 MAIN = Path(__file__).parents[3] / "functions" / "gcp" / "main.py"
 PROJECT = "orderflow-local"
@@ -34,8 +35,8 @@ _LOOPBACK = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 class GcpCloud:
-    """One local Google Cloud. ``ORDERFLOW_GCP_EMULATORS`` (official or embedded) and ``ORDERFLOW_SWEEP_EVERY_S``
-    among the settings of its `Setup` are its own; the rest goes to the functions."""
+    """One local Google Cloud. ``ORDERFLOW_GCP_EMULATORS`` (official or embedded), ``ORDERFLOW_SWEEP_EVERY_S`` and
+    ``ORDERFLOW_ARCHIVE_EVERY_S`` among the settings of its `Setup` are its own; the rest goes to the functions."""
 
     name = "gcp"
 
@@ -53,6 +54,7 @@ class GcpCloud:
         self._environment: dict[str, str] = {}
         self._relay_port = free_port()
         self._scheduler: Scheduler | None = None
+        self._sinks: list[Sink] = []
 
     def start(self, report: Report) -> None:
         try:
@@ -65,6 +67,9 @@ class GcpCloud:
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None
+        for sink in self._sinks:
+            sink.stop()
+        self._sinks.clear()
         stopping, self._processes = self._processes, []
         with ThreadPoolExecutor(len(stopping) or 1) as together:
             list(together.map(lambda process: process.stop(_GRACE_SECONDS), stopping))
@@ -111,6 +116,7 @@ class GcpCloud:
             functions.wait_for_port(_port(url))
         report(f"{len(self.urls)} functions are up")
         self._scheduler = self._schedule()
+        self._archive(pubsub, storage)
 
     def _run(self, name: str, command: list[str], *, revive: bool = False) -> Process:
         process = Process(name, command, self.folder / f"{name}.log", env=_LOOPBACK, revive=revive)
@@ -147,6 +153,18 @@ class GcpCloud:
         every_s = float(self._setup.settings.get("ORDERFLOW_SWEEP_EVERY_S", declared))
         url = self.urls["sweeper"]
         return Scheduler(url, issuer=self._setup.push_issuer, email=PUSH_ACCOUNT, every_s=every_s)
+
+    def _archive(self, pubsub: str, storage: str) -> None:
+        from orderflow_local.gcp.storage_subscription import deliver
+
+        for name, declared in self._topology["services"].items():
+            if declared["trigger"] == "sink":
+                every_s = float(self._setup.settings.get("ORDERFLOW_ARCHIVE_EVERY_S", declared["every_s"]))
+                subscription = f"projects/{PROJECT}/subscriptions/{PREFIX}-{name}"
+                bucket = f"{PREFIX}-{declared['bucket']}"
+                self._sinks.append(
+                    deliver(pubsub, subscription, storage_url=f"http://{storage}", bucket=bucket, every_s=every_s)
+                )
 
 
 def _adapters(pubsub: str, firestore: str, storage: str) -> dict[str, str]:

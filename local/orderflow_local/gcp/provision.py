@@ -54,6 +54,10 @@ class _Provisioning:
         events = self._topic("events")
         routes: list[Route] = []
         for service, declared in topology["services"].items():
+            if declared["trigger"] == "sink":
+                self._subscriber.create_subscription(
+                    name=self._subscription(service), topic=events, ack_deadline_seconds=declared["every_s"]
+                )
             if declared["trigger"] not in ("queue", "object"):
                 continue
             source = events if declared["trigger"] == "queue" else self._topic(service)
