@@ -20,7 +20,7 @@ def guide(cloud: str) -> str:
 
 def test_the_guide_says_how_many_resources_the_plan_of_dev_creates(cloud: str, plan: Plan) -> None:
     """Without those for GitHub and for secrets, which the tfvars do not ask for."""
-    made = [resource for resource in plan.resources if not re.search(r"^module\.ci\.|secret(?!manager)", resource.address)]
+    made = [each for each in plan.resources if not re.search(r"^module\.ci\.|secret(?!manager)", each.address)]
 
     assert re.findall(r"The plan of dev creates (\d+) resources", guide(cloud)) == [str(len(made))]
 
