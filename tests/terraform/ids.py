@@ -55,6 +55,9 @@ def _values(kind: str, address: str, after: dict[str, Any]) -> dict[str, Any]:
     aws = f"arn:aws:iam::{ACCOUNTS['aws']}"
     gcp = f"projects/{ACCOUNTS['gcp']}"
     match kind:
+        case "aws_apigatewayv2_api":
+            home = f"eu-west-1:{ACCOUNTS['aws']}:a1b2c3d4e5"
+            return {"id": "a1b2c3d4e5", "execution_arn": f"arn:aws:execute-api:{home}"}
         case "aws_iam_role":
             return {"arn": f"{aws}:role/{after['name']}", "id": after["name"]}
         case "aws_iam_policy":

@@ -13,15 +13,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from terraform import ids
 from terraform.plan import Plan
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 REPOSITORY = Path(__file__).parents[2]
 CLOUDS = ("aws", "azure", "gcp")
@@ -64,6 +67,18 @@ class TerraformFailed(AssertionError):
     """Terraform ended with an error; its own words."""
 
 
+def variables(cloud: str, **more: str) -> list[str]:
+    """Arguments that set what an account's owner would, CI and a secret too: a plan then has all that there can be."""
+    given = {
+        "account_id": ids.ACCOUNTS[cloud],
+        "github_repository": "acme/orders",
+        "package_file": "package.zip",
+        "secrets": '["gateway"]',
+        **more,
+    }
+    return [f"-var={name}={value}" for name, value in given.items()]
+
+
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Terraform in a folder, with a data folder of its own; the outcome is the caller's to judge."""
     environment = {**os.environ, "TF_DATA_DIR": str(folder / ".terraform"), "TF_IN_AUTOMATION": "1"}
@@ -73,24 +88,23 @@ def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 class Stacks:
-    """Plans by cloud, topology and environment, each made once, also where several processes share ``folder``.
-
-    ``begin`` makes one in the background, as many at a time as there are processors."""
+    """Plans by cloud, topology and environment, each made once, also where several processes share ``folder``; as many
+    at a time as there are processors."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pool = ThreadPoolExecutor(os.cpu_count())
         self._lock = Lock()
-        self._futures: dict[str, Future[Path]] = {}
+        self._futures: dict[str, Future[Any]] = {}
         self._plans: dict[Path, Plan] = {}
 
     def root(self, root: str) -> Path:
         """A copy of a root, initialised without its state store. Raises `NoProviders`."""
         copy = self.folder / "terraform" / root
-        with self._once(f"root-{root.replace('/', '-')}") as done:
+        with self._holding(f"root-{root.replace('/', '-')}") as done:
             if not done.exists():
-                _copy(root, self.folder)
-                _init(copy)
+                copy_root(root, self.folder)
+                init(copy, "-backend=false")
                 done.touch()
         return copy
 
@@ -98,9 +112,13 @@ class Stacks:
         """Have a plan made; the future's result is its file."""
         text = json.dumps(topology) if topology else (REPOSITORY / "topology.json").read_text()
         key = f"{cloud}-{environment}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return self.once(f"plan {key}", self._make, cloud, key, text, environment)
+
+    def once(self, key: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have something done in the background, once in this process."""
         with self._lock:
             if key not in self._futures:
-                self._futures[key] = self.pool.submit(self._make, cloud, key, text, environment)
+                self._futures[key] = self.pool.submit(work, *args, **kwargs)
             return self._futures[key]
 
     def plan(self, cloud: str, topology: dict[str, Any] | None = None, environment: str = "dev") -> Plan:
@@ -112,33 +130,36 @@ class Stacks:
 
     def _make(self, cloud: str, key: str, topology: str, environment: str) -> Path:
         root = self.root(cloud)
-        with self._once(f"plan-{key}") as done:
+        with self._holding(f"plan-{key}") as done:
             if not done.exists():
                 folder = root / "plans" / key
                 folder.mkdir(parents=True)
                 (folder / "topology.json").write_text(topology)
-                (folder / "package.zip").write_text("a stand-in: no plan looks inside")
                 blanks = _plan(cloud, root, folder, environment)
                 done.write_text(json.dumps(_plan(cloud, root, folder, environment, ids.overrides(blanks))))
         return done
 
     @contextmanager
-    def _once(self, name: str) -> Iterator[Path]:
+    def _holding(self, name: str) -> Iterator[Path]:
         """A file that says that something is done, held alone by one thread of one process."""
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self.folder / f"{name}.done"
 
 
-def _copy(root: str, folder: Path) -> None:
-    """The root and what it refers to outside of itself, in the same places."""
+def copy_root(root: str, folder: Path) -> Path:
+    """A copy of a root, with what it refers to outside of itself in the same places. Returns where it is."""
+    copy = folder / "terraform" / root
     left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "backend_override.tf")
-    shutil.copytree(REPOSITORY / "terraform" / root, folder / "terraform" / root, ignore=left_out)
+    shutil.copytree(REPOSITORY / "terraform" / root, copy, ignore=left_out)
     shutil.copy(REPOSITORY / "topology.json", folder / "topology.json")
+    (copy / "package.zip").write_text("a stand-in: no plan looks inside")
+    return copy
 
 
-def _init(folder: Path) -> None:
-    run = terraform(folder, "init", "-backend=false", "-input=false", "-no-color")
+def init(folder: Path, *arguments: str) -> None:
+    """Fetch a root's providers. Raises `NoProviders`."""
+    run = terraform(folder, "init", "-input=false", "-no-color", *arguments)
     if run.returncode:
         words = run.stderr.strip() or run.stdout.strip()
         if any(text in words for text in _NO_PROVIDERS):
@@ -149,13 +170,6 @@ def _init(folder: Path) -> None:
 def _plan(cloud: str, root: Path, folder: Path, environment: str, overrides: str = "") -> dict[str, Any]:
     test = f'{_MOCKS[cloud]}\n{overrides}\nrun "plan" {{\n  command = plan\n}}\n'
     (folder / "plan.tftest.hcl").write_text(test)
-    variables = {
-        "account_id": ids.ACCOUNTS[cloud],
-        "github_repository": "acme/orders",
-        "package_file": str(folder / "package.zip"),
-        "secrets": '["gateway"]',
-        "topology_file": str(folder / "topology.json"),
-    }
     run = terraform(
         root,
         "test",
@@ -163,7 +177,7 @@ def _plan(cloud: str, root: Path, folder: Path, environment: str, overrides: str
         "-verbose",
         f"-test-directory={folder.relative_to(root)}",
         f"-var-file=environments/{environment}.tfvars",
-        *(f"-var={name}={value}" for name, value in variables.items()),
+        *variables(cloud, topology_file=str(folder / "topology.json")),
     )
     messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     plans: list[dict[str, Any]] = [message["test_plan"] for message in messages if "test_plan" in message]

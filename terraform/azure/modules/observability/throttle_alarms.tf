@@ -9,7 +9,7 @@ locals {
         scope       = var.namespace_id
       }
       topic = {
-        description = "Event Grid did not take events; the sweeper publishes them later."
+        description = "Event Grid did not take events; they are published again later."
         dimensions  = {}
         metric      = "PublishFailCount"
         namespace   = "Microsoft.EventGrid/topics"
