@@ -124,7 +124,7 @@ def _publish(outputs: dict[str, Any]) -> None:
     errors = Console(stderr=True, highlight=False)
     errors.print("Publishing the code ...")
     apps = outputs["functions"].values()
-    publishing.publish(outputs["environment"]["ORDERFLOW_PREFIX"], apps, _package("azure"), errors.print)
+    publishing.publish(publishing.Group.of(outputs["topic"]), apps, _package("azure"), errors.print)
 
 
 def _package(cloud: str) -> Path:
@@ -165,6 +165,8 @@ def _show_outputs(root: Root, *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(found, indent=2))
         return
+    if not found:
+        print(f"Nothing is deployed here yet: make deploy CLOUD={root.cloud} ENV={root.environment}", file=sys.stderr)
     for name in ("api_url", "dashboard_url", "drop_bucket", "archive_bucket", "topic"):
         if name in found:
             print(f"{name:<15} {found[name]}")

@@ -16,7 +16,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -53,13 +55,27 @@ def check_tools() -> None:
         )
 
 
-def publish(group: str, apps: Iterable[str], package: Path, say: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A resource group, whatever subscription the Azure CLI is set to."""
+
+    subscription: str
+    name: str
+
+    @classmethod
+    def of(cls, resource_id: str) -> Self:
+        """The resource group of a resource: ``/subscriptions/<id>/resourceGroups/<name>/...``."""
+        _, _, subscription, _, name, *_ = resource_id.split("/")
+        return cls(subscription, name)
+
+
+def publish(group: Group, apps: Iterable[str], package: Path, say: Callable[[str], None]) -> None:
     """Publish a package to function apps of a resource group, some at a time. Raises `PublishFailed`."""
     hosts = _hosts(group)
     missing = sorted(set(apps) - set(hosts))
     if missing:
-        raise PublishFailed(f"the resource group {group} has no function app {', '.join(missing)}")
-    token = _az("account", "get-access-token", "--query", "accessToken")
+        raise PublishFailed(f"the resource group {group.name} has no function app {', '.join(missing)}")
+    token = _az("account", "get-access-token", "--subscription", group.subscription, "--query", "accessToken")
     content = package.read_bytes()
     with (
         httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=600) as client,
@@ -118,9 +134,10 @@ def _once(client: httpx.Client, host: str, content: bytes, pause: Callable[[floa
     raise _Again(f"{host}: the deployment does not end")
 
 
-def _hosts(group: str) -> dict[str, str]:
+def _hosts(group: Group) -> dict[str, str]:
     """The SCM host of each function app of a resource group."""
-    apps = json.loads(_az("functionapp", "list", "--resource-group", group, output="json"))
+    where = ("--subscription", group.subscription, "--resource-group", group.name)
+    apps = json.loads(_az("functionapp", "list", *where, output="json"))
     return {
         app["name"]: state["name"]
         for app in apps

@@ -29,7 +29,7 @@ PLAN = {
 }
 OUTPUTS = {
     "api_url": {"value": "https://api.example.com"},
-    "environment": {"value": {"ORDERFLOW_PREFIX": "orderflow-dev"}},
+    "topic": {"value": "/subscriptions/1234/resourceGroups/orderflow-dev/providers/Microsoft.EventGrid/topics/events"},
     "functions": {"value": {"order": "orderflow-dev-order", "payment": "orderflow-dev-payment"}},
 }
 

@@ -73,6 +73,15 @@ def test_a_deploy_applies_what_was_planned_and_prints_the_addresses_and_what_to_
     assert "make destroy CLOUD=gcp ENV=dev" in result.stdout
 
 
+def test_outputs_say_so_where_nothing_is_deployed(terraform: Program) -> None:
+    terraform.says("output", "{}")
+
+    result = CliRunner().invoke(app, ["outputs", "--cloud", "gcp"])
+
+    assert result.exit_code == 0
+    assert "Nothing is deployed here yet: make deploy CLOUD=gcp ENV=dev" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
 def test_where_nobody_can_answer_nothing_is_applied(terraform: Program, command: str) -> None:
     result = CliRunner().invoke(app, [command, "--cloud", "gcp"])
@@ -135,7 +144,9 @@ def test_on_azure_the_code_is_published_also_where_the_plan_is_empty(
     result = CliRunner().invoke(app, ["deploy", "--cloud", "azure", "--yes"])
 
     assert result.exit_code == 0
-    assert told == [("orderflow-dev", set(OUTPUTS["functions"]["value"].values()), Path("dist/azure.zip"))]  # type: ignore[attr-defined]
+    assert told == [
+        (publishing.Group("1234", "orderflow-dev"), set(OUTPUTS["functions"]["value"].values()), Path("dist/azure.zip"))
+    ]  # type: ignore[attr-defined]
 
 
 PATIENT = """#!{python}

@@ -10,8 +10,9 @@ import pytest
 
 from cli.conftest import Program
 from orderflow_cli.hints import Exit
-from orderflow_cli.publish import TRIES, PublishFailed, deploy_to, publish
+from orderflow_cli.publish import TRIES, Group, PublishFailed, deploy_to, publish
 
+GROUP = Group("1234", "orderflow-dev")
 HOST = "orderflow-dev-order.scm.azurewebsites.net"
 
 
@@ -79,10 +80,13 @@ def test_every_app_gets_the_package_at_its_own_scm_host(
     monkeypatch.setattr("orderflow_cli.publish.deploy_to", lambda client, host, content: seen.append((host, content)))
     said: list[str] = []
 
-    publish("orderflow-dev", ["orderflow-dev-order", "orderflow-dev-payment"], package, said.append)
+    publish(GROUP, ["orderflow-dev-order", "orderflow-dev-payment"], package, said.append)
 
     assert sorted(seen) == [(HOST, b"zip"), ("orderflow-dev-payment.scm.azurewebsites.net", b"zip")]
     assert said == ["published orderflow-dev-order", "published orderflow-dev-payment"]
+    assert all("--subscription 1234" in call for call in az.calls), (
+        "not the one that the Azure CLI happens to be set to"
+    )
 
 
 def test_one_app_that_fails_is_named_and_the_others_are_published(
@@ -99,18 +103,18 @@ def test_one_app_that_fails_is_named_and_the_others_are_published(
     said: list[str] = []
 
     with pytest.raises(PublishFailed, match=r"orderflow-dev-order: .* answered 403(?s:.*)run make deploy again"):
-        publish("orderflow-dev", ["orderflow-dev-order", "orderflow-dev-payment"], package, said.append)
+        publish(GROUP, ["orderflow-dev-order", "orderflow-dev-payment"], package, said.append)
     assert said == ["published orderflow-dev-payment"]
 
 
 def test_an_app_that_azure_does_not_have_is_named(az: Program, tmp_path: Path) -> None:
     with pytest.raises(PublishFailed, match="no function app orderflow-dev-fraud"):
-        publish("orderflow-dev", ["orderflow-dev-fraud"], tmp_path / "azure.zip", print)
+        publish(GROUP, ["orderflow-dev-fraud"], tmp_path / "azure.zip", print)
 
 
 def test_who_is_not_signed_in_is_told_to_sign_in(az: Program, tmp_path: Path) -> None:
     az.says("functionapp", err="ERROR: Please run 'az login' to setup account.", code=1)
 
     with pytest.raises(PublishFailed, match="-> sign in: az login") as raised:
-        publish("orderflow-dev", ["orderflow-dev-order"], tmp_path / "azure.zip", print)
+        publish(GROUP, ["orderflow-dev-order"], tmp_path / "azure.zip", print)
     assert raised.value.code == Exit.SIGN_IN
