@@ -21,17 +21,7 @@ locals {
 
 # What runs and what waits, by trigger.
 locals {
-  # A sink has no limits of its own in the topology: it has as long as a lock may last, less a margin, and runs alone.
-  _sink_limits = {
-    batch_size             = 1
-    broker_max_deliveries  = 100
-    lock_s                 = 300
-    max_concurrency        = 1
-    memory_mb              = 256
-    oldest_message_alarm_s = 3600
-    timeout_s              = 240
-  }
-  limits = { for name, service in local.services : name => merge(local._sink_limits, try(service.limits, {})) }
+  limits = { for name, service in local.services : name => service.limits }
 
   external_systems = toset(flatten([for service in values(local.services) : try(service.uses, [])]))
 
