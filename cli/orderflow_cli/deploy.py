@@ -44,7 +44,8 @@ def _said_plainly(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except packaging.PackageFailed as error:
             print(f"orderflow: {error}", file=sys.stderr)
-            raise typer.Exit(Exit.FAILED) from None
+            missing = isinstance(error, packaging.CannotPackage)
+            raise typer.Exit(Exit.MISSING if missing else Exit.FAILED) from None
         except (TerraformFailed, publishing.PublishFailed) as error:
             print(f"orderflow: {error}", file=sys.stderr)
             raise typer.Exit(error.code) from None

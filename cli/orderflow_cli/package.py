@@ -33,6 +33,10 @@ class PackageFailed(RuntimeError):
     """A package could not be made; the message says what to do."""
 
 
+class CannotPackage(PackageFailed):
+    """What packaging needs is missing on this machine: a Python, or a way to the dependencies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What is particular to a cloud's package. ``dependencies`` is their folder in the zip, None where the cloud
@@ -109,7 +113,7 @@ def _install(lock_file: Path, platform: str, target: Path) -> None:
     ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise PackageFailed(f"the dependencies of {lock_file} cannot be installed:\n{run.stderr.strip()}")
+        raise CannotPackage(f"the dependencies of {lock_file} cannot be installed:\n{run.stderr.strip()}")
     shutil.rmtree(target / "bin", ignore_errors=True)
     (target / ".lock").unlink(missing_ok=True)
     for path in list(_files(target)):
@@ -137,7 +141,7 @@ def _python() -> str:
             told = subprocess.run([candidate, "-IVV"], capture_output=True, text=True, check=False).stdout
             if told.startswith(f"Python {PYTHON}."):
                 return candidate
-    raise PackageFailed(f"packages are compiled by Python {PYTHON}: install it, remove .venv and run make again")
+    raise CannotPackage(f"packages are compiled by Python {PYTHON}: install it, remove .venv and run make again")
 
 
 def _zip(tree: Path, out: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.conftest import OUTPUTS, PLAN, Program, install
+from orderflow_cli import package as packaging
 from orderflow_cli import publish as publishing
 from orderflow_cli.hints import Exit
 from orderflow_cli.main import app
@@ -71,6 +72,24 @@ def test_a_deploy_applies_what_was_planned_and_prints_the_addresses_and_what_to_
     assert f"-out={apply.split()[-1]}" in plan, "what is applied is the plan that was shown"
     assert "https://api.example.com" in result.stdout
     assert "make destroy CLOUD=gcp ENV=dev" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(packaging.CannotPackage, Exit.MISSING), (packaging.PackageFailed, Exit.FAILED)]
+)
+def test_without_a_package_nothing_is_planned(
+    terraform: Program, monkeypatch: pytest.MonkeyPatch, error: type[Exception], code: Exit
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("install Python 3.13")
+
+    monkeypatch.setattr(packaging, "build", fail)
+
+    result = CliRunner().invoke(app, ["deploy", "--cloud", "gcp", "--yes"])
+
+    assert result.exit_code == code
+    assert "install Python 3.13" in result.stderr
+    assert terraform.calls == []
 
 
 def test_outputs_say_so_where_nothing_is_deployed(terraform: Program) -> None:
