@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orderflow import archive
+from orderflow import archive, log
 from orderflow.envelope import Envelope, rfc3339
 from orderflow_local.memory import MemoryObjects
 
@@ -110,6 +110,7 @@ def test_nothing_but_events_is_looked_for(objects: MemoryObjects, write: Callabl
 def test_a_line_that_is_no_event_is_logged_and_passed_over(
     objects: MemoryObjects, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log.set_level("INFO")
     name = archive.object_name(NOON, "u")
     objects.put(name, archive.lines([event(1).to_bytes(), b"", b'{"half": ', event(2).to_bytes()]))
     assert read(objects) == [1, 2]
