@@ -32,9 +32,19 @@ export class Topic {
   /** `subscriptions`: `[{name, queue, filter: {attribute: [values]}}]`. */
   constructor({ key, subscriptions, namespace, speedup, maxAttempts, deadLetterFolder }) {
     this.#key = key;
-    this.#subscriptions = subscriptions;
+    this.#subscriptions = [...subscriptions];
     this.#namespace = namespace;
     this.#options = { speedup, maxAttempts, deadLetterFolder };
+  }
+
+  /** `{name, queue, filter}`, as in the constructor. It hears what is published from now on. */
+  subscribe(subscription) {
+    this.unsubscribe(subscription.name);
+    this.#subscriptions.push(subscription);
+  }
+
+  unsubscribe(name) {
+    this.#subscriptions = this.#subscriptions.filter((one) => one.name !== name);
   }
 
   /** Take a publish request: answers `[status, error code or null, message]`. All events of a batch or none. */

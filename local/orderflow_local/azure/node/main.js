@@ -5,7 +5,9 @@
  *
  * CONFIG.json: `{"servicebus_port", "http_port", "queues": [{"name", "lock_ms", "max_deliveries"}],
  * "topic": {"key", "subscriptions": [{"name", "queue", "filter"}], "speedup", "max_attempts", "dead_letter_folder"}}`.
- * HTTP: `POST /api/events` publishes; `GET /queues`, which no cloud has, shows how full the queues are.
+ * HTTP: `POST /api/events` publishes. Two doors that no cloud has: `GET /queues` shows how full the queues are;
+ * `PUT /subscriptions/NAME` with `{"filter", "lock_ms", "max_deliveries"}` makes a queue of that name and subscribes it,
+ * as one does through Azure Resource Manager, and `DELETE` takes both away.
  */
 
 import { readFileSync } from "node:fs";
@@ -40,6 +42,16 @@ const server = createServer((request, response) => {
       answer(response, status, code ? { error: { code, message } } : undefined);
     } else if (request.method === "GET" && pathname === "/queues") {
       answer(response, 200, namespace.depths());
+    } else if (pathname.startsWith("/subscriptions/") && ["PUT", "DELETE"].includes(request.method)) {
+      const name = pathname.slice("/subscriptions/".length);
+      topic.unsubscribe(name);
+      namespace.remove(name);
+      if (request.method === "PUT") {
+        const { filter, ...limits } = JSON.parse(Buffer.concat(chunks));
+        namespace.create({ name, ...limits });
+        topic.subscribe({ name, queue: name, filter });
+      }
+      answer(response, 200);
     } else {
       answer(response, 404, { error: { code: "NotFound", message: pathname } });
     }

@@ -161,17 +161,18 @@ export class Namespace {
   #last = 0;
 
   constructor(definitions) {
-    const nextNumber = () => ++this.#last;
-    for (const { name, lock_ms: lockMs, max_deliveries: maxDeliveries } of definitions) {
-      const limits = { lockMs, maxDeliveries, nextNumber };
-      const deadLetters = new Queue(name + DEAD_LETTER_SUFFIX, limits);
-      const queue = new Queue(name, { ...limits, deadLetters });
-      for (const one of [queue, deadLetters]) this.#byName.set(one.name.toLowerCase(), one);
-    }
+    for (const definition of definitions) this.create(definition);
   }
 
-  queues() {
-    return this.#byName.values();
+  create({ name, lock_ms: lockMs, max_deliveries: maxDeliveries }) {
+    const limits = { lockMs, maxDeliveries, nextNumber: () => ++this.#last };
+    const deadLetters = new Queue(name + DEAD_LETTER_SUFFIX, limits);
+    const queue = new Queue(name, { ...limits, deadLetters });
+    for (const one of [queue, deadLetters]) this.#byName.set(one.name.toLowerCase(), one);
+  }
+
+  remove(name) {
+    for (const one of [name, name + DEAD_LETTER_SUFFIX]) this.#byName.delete(one.toLowerCase());
   }
 
   has(name) {

@@ -39,14 +39,18 @@ export function listen(namespace, port) {
 
 class Front {
   #namespace;
-  #consumers = new Map(); // queue -> links that want its messages, in turn
+  #consumers = new WeakMap(); // queue -> links that want its messages, in turn
 
   constructor(namespace) {
     this.#namespace = namespace;
-    for (const queue of namespace.queues()) {
+  }
+
+  #of(queue) {
+    if (!this.#consumers.has(queue)) {
       this.#consumers.set(queue, []);
       queue.onReady = () => this.#pump(queue);
     }
+    return this.#consumers.get(queue);
   }
 
   attachTo(container) {
@@ -56,6 +60,8 @@ class Front {
     container.on("sendable", ({ sender }) => this.#pump(sender.queue));
     container.on("sender_draining", ({ sender }) => {
       this.#pump(sender.queue);
+      // A client may take back credit that is used already; rhea would count such a debt down for ever.
+      sender.credit = Math.max(sender.credit, 0);
       sender.set_drained(true);
     });
     container.on("sender_close", ({ sender }) => this.#forget(sender));
@@ -90,7 +96,7 @@ class Front {
     sender.local.attach.rcv_settle_mode = sender.rcv_settle_mode;
     if (isService(address)) return;
     sender.queue = this.#namespace.queue(address);
-    this.#consumers.get(sender.queue).push(sender);
+    this.#of(sender.queue).push(sender);
   }
 
   #known(address) {
@@ -98,7 +104,7 @@ class Front {
   }
 
   #forget(sender) {
-    const links = this.#consumers.get(sender.queue) ?? [];
+    const links = sender.queue ? this.#of(sender.queue) : [];
     if (links.includes(sender)) links.splice(links.indexOf(sender), 1);
   }
 
@@ -151,7 +157,7 @@ class Front {
 
   #pump(queue) {
     if (!queue) return;
-    const links = this.#consumers.get(queue);
+    const links = this.#of(queue);
     const room = new Map(links.map((link) => [link, link.is_open() ? link.credit - unsent(link) : 0]));
     while (queue.ready.length > 0) {
       const at = links.findIndex((link) => room.get(link) > 0);
