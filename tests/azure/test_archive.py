@@ -62,16 +62,41 @@ def test_what_waits_is_written_as_one_blob_and_taken_from_the_queue(
     assert drain(clients, QUEUE, objects, soon()) == Archived(0, 0)
 
 
-def test_a_run_writes_one_blob_after_the_other_until_no_whole_batch_is_left(
+@pytest.mark.parametrize(("name", "value", "blobs"), [("_EVENTS", 40, 3), ("_BYTES", 1, 10)])
+def test_a_run_writes_one_blob_after_the_other_until_nothing_is_left(
+    name: str,
+    value: int,
+    blobs: int,
     clients: Clients,
     objects: BlobObjects,
     publish: Callable[[int], list[Envelope]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_EVENTS", 40)
+    monkeypatch.setattr(module, "_AT_ONCE", 10)
+    monkeypatch.setattr(module, name, value)
     events = publish(100)
-    assert drain(clients, QUEUE, objects, soon()) == Archived(100, 3)
+    done = drain(clients, QUEUE, objects, soon())
+    assert done.events == 100
+    assert done.objects >= blobs
     assert read(objects) == events
+
+
+def test_what_comes_during_a_run_does_not_keep_it_going(
+    clients: Clients,
+    objects: BlobObjects,
+    publish: Callable[[int], list[Envelope]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Busy(BlobObjects):
+        """While one object is written, the events for another come."""
+
+        def put(self, name: str, data: bytes) -> None:
+            objects.put(name, data)
+            publish(2)
+
+    monkeypatch.setattr(module, "_EVENTS", 2)
+    publish(4)
+    assert drain(clients, QUEUE, Busy(clients, "unused"), soon()) == Archived(6, 3)
 
 
 def test_no_batch_is_begun_after_the_deadline(

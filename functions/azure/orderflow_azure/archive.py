@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -34,12 +35,12 @@ _EVENTS = 1_000
 _BYTES = 16 * 1024 * 1024
 _AT_ONCE = 100
 """Asked for in one call: 256 KB each at most, so that they fit into memory."""
-_OPEN_S = 5.0
-"""How long the first message is waited for, the opening of the link included."""
+_FIRST_S = 5.0
+"""How long the first message of a batch is waited for; one is there, but somebody may have died holding it."""
 _REST_S = 1.0
 """How long more of a batch is waited for."""
-_GATHER_S = 5.0
-"""How long a batch is gathered: while events keep coming the queue is never found empty."""
+_GATHER_S = 20.0
+"""How long a batch is gathered where the broker is slow."""
 
 
 @dataclass(slots=True)
@@ -51,36 +52,44 @@ class Archived:
 
 
 def drain(clients: Clients, queue: str, archive: Objects, deadline: float) -> Archived:
-    """Archive what waits in a queue, batch by batch, until there is no whole batch any more. None is begun after the
-    deadline (seconds since the epoch). Raises `Unavailable`."""
+    """Archive what waits in a queue, batch by batch. What comes meanwhile is for the next run, or every few events would
+    be a blob. No batch is begun after the deadline (seconds since the epoch). Raises `Unavailable`."""
     done = Archived()
+    started = datetime.now(UTC)
     with unavailable(f"Service Bus receive from {queue}"), clients.new_receiver(queue) as receiver:
-        while time.time() < deadline:
+        # Peeking opens the link first, however long that takes: receiving would take it off the time to wait.
+        while time.time() < deadline and receiver.peek_messages(1):
             begun = time.time()
-            batch = _gather(receiver)
-            if batch:
-                archive.put(object_name(begun, str(uuid4())), lines(b"".join(message.body) for message in batch))
-                _complete(receiver, batch)
-                done.events += len(batch)
-                done.objects += 1
-            if len(batch) < _EVENTS:
-                break  # The rest is for the next run: by then it is a batch again.
+            batch = _gather(receiver, started)
+            if not batch:
+                break
+            archive.put(object_name(begun, str(uuid4())), lines(b"".join(message.body) for message in batch))
+            _complete(receiver, batch)
+            done.events += len(batch)
+            done.objects += 1
+            if _came_after(batch, started):
+                break
     return done
 
 
-def _gather(receiver: ServiceBusReceiver) -> list[ServiceBusReceivedMessage]:
+def _gather(receiver: ServiceBusReceiver, started: datetime) -> list[ServiceBusReceivedMessage]:
     batch: list[ServiceBusReceivedMessage] = []
     size = 0
     end = time.monotonic() + _GATHER_S
-    while len(batch) < _EVENTS and size < _BYTES and (not batch or time.monotonic() < end):
+    while len(batch) < _EVENTS and size < _BYTES and time.monotonic() < end and not _came_after(batch, started):
         found = receiver.receive_messages(
-            min(_AT_ONCE, _EVENTS - len(batch)), max_wait_time=_REST_S if batch else _OPEN_S
+            min(_AT_ONCE, _EVENTS - len(batch)), max_wait_time=_REST_S if batch else _FIRST_S
         )
         if not found:
             break
         batch += found
         size += sum(len(part) for message in found for part in message.body)
     return batch
+
+
+def _came_after(batch: list[ServiceBusReceivedMessage], started: datetime) -> bool:
+    """Whether the last of a batch came into the queue after a time."""
+    return bool(batch) and (batch[-1].enqueued_time_utc or started) >= started
 
 
 def _complete(receiver: ServiceBusReceiver, batch: list[ServiceBusReceivedMessage]) -> None:
