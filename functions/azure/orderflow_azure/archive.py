@@ -52,8 +52,10 @@ class Archived:
 
 
 def drain(clients: Clients, queue: str, archive: Objects, deadline: float) -> Archived:
-    """Archive what waits in a queue, batch by batch. What comes meanwhile is for the next run, or every few events would
-    be a blob. No batch is begun after the deadline (seconds since the epoch). Raises `Unavailable`."""
+    """Archive what waits in a queue, batch by batch. What comes meanwhile is for the next run, so that it has a batch.
+
+    No batch is begun after the deadline (seconds since the epoch). Raises `Unavailable`.
+    """
     done = Archived()
     started = datetime.now(UTC)
     with unavailable(f"Service Bus receive from {queue}"), clients.new_receiver(queue) as receiver:
