@@ -96,8 +96,8 @@ def _whole_life(cloud: str, folder: Path, home: Path) -> dict[str, Any]:
 
     _succeed(terraform(root, "apply", "-auto-approve", *given))
     outputs = json.loads(_succeed(terraform(root, "output", "-json")))
-    again = terraform(root, "plan", "-detailed-exitcode", *given)
-    _succeed(terraform(root, "destroy", "-auto-approve", *given))
+    again = terraform(root, "plan", "-detailed-exitcode", "-refresh=false", *given)
+    _succeed(terraform(root, "destroy", "-auto-approve", "-refresh=false", *given))
     left = _succeed(terraform(root, "state", "list"))
 
     return {

@@ -126,7 +126,7 @@ class TestAzure:
     ) -> None:
         """learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement"""
         for service, queue in azure.by_key("azurerm_servicebus_queue", "this").items():
-            timeout_s = topology["services"][service].get("limits", {}).get("timeout_s", 0)
+            timeout_s = topology["services"][service]["limits"]["timeout_s"]
 
             assert timeout_s < iso_seconds(queue["lock_duration"]) <= 300, service
 
