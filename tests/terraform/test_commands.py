@@ -36,13 +36,9 @@ def together(stacks: Stacks, request: pytest.FixtureRequest) -> Together:
     return begin
 
 
+@pytest.mark.usefixtures("stacks")
 def test_every_file_is_formatted() -> None:
-    run = subprocess.run(
-        ["terraform", "fmt", "-check", "-diff", "-recursive", str(REPOSITORY / "terraform")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = terraform(REPOSITORY / "terraform", "fmt", "-check", "-diff", "-recursive")
 
     assert run.returncode == 0, run.stdout
 
