@@ -17,7 +17,7 @@ from terraform.stacks import CLOUDS, REPOSITORY, ROOTS, Stacks, copy_root, init,
 
 Together = Callable[[Callable[[str], Any]], Any]
 
-SLOWEST_FIRST = ("gcp", "azure", "aws")
+SLOWEST_FIRST = ("gcp", "azure", "aws", *(root for root in ROOTS if root not in CLOUDS))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_root_is_valid(root: str, stacks: Stacks) -> None:
     assert not said["diagnostics"], "a warning is a change that a provider has announced"
 
 
-@pytest.mark.parametrize("root", CLOUDS)
+@pytest.mark.parametrize("root", ROOTS)
 def test_the_root_s_own_tests_pass(root: str, stacks: Stacks, together: Together) -> None:
     run = together(lambda name: terraform(stacks.root(name), "test", "-no-color"))
 
