@@ -18,7 +18,7 @@ from terraform.stacks import CLOUDS, REPOSITORY, NoProviders, Stacks
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Everything in this folder is marked, to be chosen or left out by ``-m terraform``. Its tests wait for minutes of
     Terraform's work, which they share."""
-    if Path(item.fspath).is_relative_to(Path(__file__).parent):
+    if item.path.is_relative_to(Path(__file__).parent):
         item.add_marker("terraform")
         item.add_marker(pytest.mark.timeout(1200))
 

@@ -80,8 +80,10 @@ def variables(cloud: str, **more: str) -> list[str]:
 
 
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Terraform in a folder, with a data folder of its own; the outcome is the caller's to judge."""
-    environment = {**os.environ, "TF_DATA_DIR": str(folder / ".terraform"), "TF_IN_AUTOMATION": "1"}
+    """Run Terraform in a folder, with a data folder of its own and without the user's variables and arguments; the
+    outcome is the caller's to judge."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_VAR_", "TF_CLI_ARGS"))}
+    environment |= {"TF_DATA_DIR": str(folder / ".terraform"), "TF_IN_AUTOMATION": "1"}
     return subprocess.run(
         ["terraform", f"-chdir={folder}", *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -133,7 +135,7 @@ class Stacks:
         with self._holding(f"plan-{key}") as done:
             if not done.exists():
                 folder = root / "plans" / key
-                folder.mkdir(parents=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 (folder / "topology.json").write_text(topology)
                 blanks = _plan(cloud, root, folder, environment)
                 done.write_text(json.dumps(_plan(cloud, root, folder, environment, ids.overrides(blanks))))
@@ -151,7 +153,7 @@ def copy_root(root: str, folder: Path) -> Path:
     """A copy of a root, with what it refers to outside of itself in the same places. Returns where it is."""
     copy = folder / "terraform" / root
     left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "backend_override.tf")
-    shutil.copytree(REPOSITORY / "terraform" / root, copy, ignore=left_out)
+    shutil.copytree(REPOSITORY / "terraform" / root, copy, ignore=left_out, dirs_exist_ok=True)
     shutil.copy(REPOSITORY / "topology.json", folder / "topology.json")
     (copy / "package.zip").write_text("a stand-in: no plan looks inside")
     return copy
