@@ -154,7 +154,8 @@ def copy_root(root: str, folder: Path) -> Path:
     copy = folder / "terraform" / root
     left_out = shutil.ignore_patterns(".terraform*", "*.tfstate*", "backend_override.tf")
     shutil.copytree(REPOSITORY / "terraform" / root, copy, ignore=left_out, dirs_exist_ok=True)
-    shutil.copy(REPOSITORY / "topology.json", folder / "topology.json")
+    # In one step: another root's Terraform may be reading it.
+    Path(shutil.copy(REPOSITORY / "topology.json", copy / "topology.json")).replace(folder / "topology.json")
     (copy / "package.zip").write_text("a stand-in: no plan looks inside")
     return copy
 
