@@ -1,133 +1,139 @@
-"""``python -m simulation``: many runs on all cores, with progress and a summary; a failing run's story at the end."""
+"""Run the whole workflow many times on simulated clouds, with faults at every step, and check what must always hold.
+Run n has seed SEED + n; the delivery profiles take turns. Exit code 1 where an invariant was broken, 130 after
+Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from simulation.bugs import BUGS, hunt
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from simulation.bugs import MOST_RUNS
+from simulation.many import Hunted, Tally, find, hunt_all, planted, run_all
+from simulation.planted import PLANTED
 from simulation.profiles import PROFILES
-from simulation.rules import RULES
-from simulation.simulator import simulate
+from simulation.report import as_json, as_markdown, bugs_table, summary
+from simulation.shrink import Case, shrink
 
-CHUNK = 20
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of some runs."""
-
-    runs: int = 0
-    sagas: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    coverage: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    failed: list[tuple[str, int, str]] = field(default_factory=list)
-
-    def add(self, other: Tally) -> None:
-        self.runs += other.runs
-        self.sagas += other.sagas
-        self.steps += other.steps
-        self.seconds += other.seconds
-        self.outcomes += other.outcomes
-        self.coverage += other.coverage
-        self.failed += other.failed
+STORIES = 1
+"""Violations that are made short and told; the others are named with their seeds."""
 
 
-def run_some(cloud: str, seeds: range) -> Tally:
-    """Run some seeds in this process."""
-    tally = Tally()
-    for seed in seeds:
-        result = simulate(seed, cloud)
-        tally.runs += 1
-        tally.sagas += result.sagas
-        tally.steps += result.steps
-        tally.seconds += result.seconds
-        tally.outcomes += result.outcomes
-        tally.coverage += result.world.coverage
-        if result.violations:
-            tally.failed.append((cloud, seed, result.violations[0]))
-    return tally
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for."""
+    chosen = _parser().parse_args(arguments)
+    profiles = list(PROFILES) if chosen.profile == "all" else [chosen.profile]
+    only = None if chosen.only is None else tuple(name for name in chosen.only.split(",") if name != "none")
+    everybody = None if chosen.services is None else chosen.services == "all"
+    cases = (
+        Case(chosen.seed + number, profiles[number % len(profiles)], chosen.orders, only, everybody)
+        for number in range(chosen.runs)
+    )
+    bug = None if chosen.bug is None else find(chosen.bug).name
+    with _progress(chosen.runs, "runs") as tell:
+        tally = run_all(cases, bug, chosen.jobs, lambda tally: tell(tally.runs, _told(tally)))
+    hunted: list[Hunted] = []
+    if chosen.bugs and not tally.interrupted:
+        hunted, tally.interrupted = _hunt(chosen.jobs)
+    with planted(bug):
+        stories = [_story(case, chosen.bug) for case, _ in tally.failed[:STORIES]]
+    if chosen.report:
+        chosen.report.parent.mkdir(parents=True, exist_ok=True)
+        chosen.report.write_text(as_markdown(tally, hunted, stories))
+    if chosen.json:
+        print(json.dumps(as_json(tally, hunted), indent=2))
+    else:
+        _print(tally, hunted, stories)
+    if tally.failed or any(each.violation is None for each in hunted):
+        return 1
+    return 130 if tally.interrupted else 0
 
 
-def main() -> int:
-    """Run what the command line asks for. Exit code 1 where an invariant is broken."""
-    parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
-    parser.add_argument("--runs", type=int, default=1000, help="runs on each cloud (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the first seed; run n has seed + n (default %(default)s)")
-    parser.add_argument("--cloud", choices=[*PROFILES, "all"], default="all", help="delivery profile")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: all cores)")
-    parser.add_argument("--bugs", action="store_true", help="hunt planted bugs instead, and show how long each lives")
-    parser.add_argument("--coverage", action="store_true", help="show which faults met which steps how often")
-    chosen = parser.parse_args()
-    if chosen.bugs:
-        return _hunt_all(chosen.jobs)
-    clouds = list(PROFILES) if chosen.cloud == "all" else [chosen.cloud]
-    began = time.monotonic()
-    tally = Tally()
-    with ProcessPoolExecutor(chosen.jobs) as pool:
-        work = _chunks(clouds, chosen.seed, chosen.runs)
-        waiting = {pool.submit(run_some, *chunk) for chunk in islice(work, 4 * (chosen.jobs or 1))}
-        while waiting:
-            done = next(as_completed(waiting))
-            waiting.remove(done)
-            tally.add(done.result())
-            _progress(tally, len(clouds) * chosen.runs, began)
-            waiting |= {pool.submit(run_some, *chunk) for chunk in islice(work, 1)}
-    print(file=sys.stderr)
-    _summary(tally, time.monotonic() - began)
-    if chosen.coverage:
-        for (service, step, fault), times in sorted(tally.coverage.items()):
-            print(f"{times:8}  {service:<12} {step:<24} {fault}")
-    for cloud, seed, violation in tally.failed[1:20]:
-        print(f"seed {seed} on {cloud}: {violation}")
-    if tally.failed:
-        cloud, seed, _ = tally.failed[0]
-        print(simulate(seed, cloud).report())
-    return 1 if tally.failed else 0
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000, help="how many (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run (default %(default)s)")
+    parser.add_argument("--profile", choices=[*PROFILES, "all"], default="all", help="whose broker it is")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument("--orders", type=int, help="orders in a run (default: drawn)")
+    parser.add_argument("--only", help="of the faults that are drawn, only these: names with commas, or none")
+    parser.add_argument("--services", choices=["core", "all"], help="who takes part (default: drawn)")
+    parser.add_argument("--bug", help="plant the bug of this name: see how it is found")
+    parser.add_argument("--bugs", action="store_true", help="also hunt every planted bug")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON, and nothing else on standard output")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a report in Markdown")
+    return parser
 
 
-def hunt_one(number: int) -> tuple[int, str | None]:
-    """Hunt one planted bug in this process; answers after how many runs it was caught, and by what."""
-    runs, caught = hunt([*RULES, *BUGS][number])
-    return runs, caught.violations[0] if caught else None
+def _story(case: Case, bug: str | None) -> str:
+    """A violation for people: the shortest run that shows it, as a timeline, and how to see it again."""
+    short, result = shrink(case)
+    planted_too = f" --bug '{bug}'" if bug else ""
+    command = short.command()
+    if planted_too:
+        command = f'{command[:-1]}{planted_too}"' if command.endswith('"') else f'{command} ARGS="{planted_too[1:]}"'
+    found = f"found with seed {case.seed} on {case.profile}; made short, it is"
+    return f"{found}\n{result.report(command)}"
 
 
-def _hunt_all(jobs: int | None) -> int:
-    planted = [*RULES, *BUGS]
-    free = 0
-    with ProcessPoolExecutor(jobs) as pool:
-        for bug, (runs, violation) in zip(planted, pool.map(hunt_one, range(len(planted))), strict=True):
-            free += violation is None
-            print(f"{runs:5}  {bug.name:<84}  {violation or 'NOT CAUGHT'}"[:200], flush=True)
-    return 1 if free else 0
+def _print(tally: Tally, hunted: list[Hunted], stories: list[str]) -> None:
+    if tally.interrupted:
+        print("interrupted; what was done so far:")
+    print(summary(tally))
+    for case, violation in tally.failed[:20]:
+        print(f"seed {case.seed} on {case.profile}: {violation}")
+    for story in stories:
+        print(f"\n{story}")
+    if hunted:
+        print(f"\nruns until caught:\n{bugs_table(hunted)}")
 
 
-def _chunks(clouds: list[str], seed: int, runs: int) -> Iterator[tuple[str, range]]:
-    for first in range(seed, seed + runs, CHUNK):
-        for cloud in clouds:
-            yield cloud, range(first, min(first + CHUNK, seed + runs))
+def _told(tally: Tally) -> str:
+    return f"{tally.sagas} sagas, {len(tally.failed)} violations"
 
 
-def _progress(tally: Tally, runs: int, began: float) -> None:
-    rate = tally.sagas / (time.monotonic() - began)
-    if sys.stderr.isatty() or tally.runs == runs:
-        told = f"{tally.runs}/{runs} runs, {tally.sagas} sagas, {rate:.0f} sagas/s, {len(tally.failed)} violations"
-        print(f"\r{told:<78}", end="", file=sys.stderr, flush=True)
+def _hunt(jobs: int) -> tuple[list[Hunted], bool]:
+    done: list[Hunted] = []
+    with _progress(len(PLANTED), "bugs") as tell:
+
+        def caught(each: Hunted) -> None:
+            done.append(each)
+            tell(len(done), each.name[:40])
+
+        return hunt_all(MOST_RUNS, jobs, caught)
 
 
-def _summary(tally: Tally, took: float) -> None:
-    print(f"{tally.runs} runs, {tally.sagas} sagas, {tally.steps} steps, {sum(tally.coverage.values())} faults")
-    print(f"{tally.seconds / 86_400:.0f} days simulated in {took:.0f} s; {tally.sagas / took:.0f} sagas a second")
-    print(f"orders: {dict(tally.outcomes.most_common())}; runs with a violation: {len(tally.failed)}")
+@contextmanager
+def _progress(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
+    """A bar on a terminal, a line every tenth elsewhere, both on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(total, what)
+        return
+    columns: tuple[Any, ...] = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=console) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, told: bar.update(task, completed=done, description=told)
+
+
+def _lines(total: int, what: str) -> Callable[[int, str], None]:
+    tenths = 0
+
+    def tell(done: int, told: str) -> None:
+        nonlocal tenths
+        if 10 * done // total > tenths:
+            tenths = 10 * done // total
+            print(f"{done}/{total} {what}: {told}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ class Broker:
                     continue
                 self.enqueue(service, body, attributes, envelope.subject, envelope.id)
                 if self._world.chance(self.weather.duplicate):
+                    self._count(service, "duplicate")
                     self.enqueue(service, body, attributes, envelope.subject, envelope.id)
         return [None] * len(envelopes)
 
@@ -114,7 +115,7 @@ class Broker:
         self._messages += 1
         message = Message(service, body, attributes, f"m{self._messages}", subject, event_id, receives)
         if delay is None:
-            delay = self._travel()
+            delay = self._travel(service)
         self._world.after(delay, self._make_ready, message, 0)
 
     def take(self, service: str, most: int) -> list[Receipt]:
@@ -128,6 +129,7 @@ class Broker:
                 message.turn += 1
                 taken.append((message, message.turn))
                 if self._world.chance(self.weather.redelivered):
+                    self._count(service, "redelivered at work")
                     soon = random.random() * 20 * self.weather.step_s
                     self._world.after(soon, self._make_ready, message, message.turn)
         return taken
@@ -145,6 +147,7 @@ class Broker:
             self._copy(message, outcome.after)
             outcome = Done()
         if lost:
+            self._count(message.service, "acknowledgement lost")
             self.abandon(receipt)
         elif not isinstance(outcome, Retry):
             # A stale receipt may be good for an acknowledgement or not.
@@ -179,8 +182,12 @@ class Broker:
         """How often the handler is told that the message was handed over."""
         return message.receives + int(message.attributes.get(COUNT, "0"))
 
-    def _travel(self) -> float:
+    def _count(self, service: str, fault: str) -> None:
+        self._world.coverage[f"deliver to {service}", fault] += 1
+
+    def _travel(self, service: str) -> float:
         random, weather = self._world.random, self.weather
         if self._world.chance(weather.delayed):
+            self._count(service, "delayed")
             return random.choice((1.0, 10.0, 100.0, 1000.0)) * random.random()
         return random.random() * 4 * weather.step_s

@@ -1,7 +1,7 @@
 """Bugs to show that the simulator has teeth: each takes one guarantee out of the shared package while its context
 lasts. Some are the real bugs of other systems of this kind.
 
-``python -m simulation --bugs`` prints a table of how many runs it takes to catch each."""
+``make simulate ARGS=--bugs`` prints a table of how many runs it takes to catch each."""
 
 from __future__ import annotations
 
@@ -54,11 +54,13 @@ def bug(name: str, *, everybody: bool = False) -> Callable[[Plant], Plant]:
     return register
 
 
-def hunt(planted: Bug, most: int = MOST_RUNS) -> tuple[int, Result | None]:
+def hunt(planted: Bug, most: int = MOST_RUNS, stopped: Callable[[], bool] = lambda: False) -> tuple[int, Result | None]:
     """Run seeds on all profiles in turn until the bug is caught; answers the number of runs, and the run that did."""
     profiles = list(PROFILES)
     with planted.plant():
         for seed in range(most):
+            if stopped():
+                return seed, None
             result = simulate(seed, profiles[seed % len(profiles)], everybody=planted.everybody or None)
             if result.violations:
                 return seed + 1, result

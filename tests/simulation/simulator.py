@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -50,12 +50,14 @@ class Result:
     outcomes: Counter[str]
     violations: tuple[str, ...]
     subjects: tuple[str, ...]
+    orders: int
+    everybody: bool
     world: World
 
-    def report(self) -> str:
-        """A failure for people: what is broken, how to see it again, and what happened to whom it concerns."""
+    def report(self, again: str = "") -> str:
+        """A failure for people: what is broken, how to see it ``again``, and what happened to whom it concerns."""
         told = "\n".join(f"  {violation}" for violation in self.violations)
-        again = f"python -m simulation --cloud {self.profile} --seed {self.seed} --runs 1"
+        again = again or f"make simulate RUNS=1 SEED={self.seed} PROFILE={self.profile}"
         weather = ", ".join(self.weather.faults())
         subjects = [subject for subject in self.subjects if subject]
         timeline = self.world.timeline(*subjects[:1])
@@ -68,13 +70,15 @@ def simulate(
     *,
     orders: int | None = None,
     weather: Weather | None = None,
+    only: Collection[str] | None = None,
     settings: Settings | None = None,
     everybody: bool | None = None,
     through_json: bool = False,
 ) -> Result:
-    """Run one simulation; what is not given is drawn. The same arguments give the same run, step by step."""
+    """Run one simulation; what is not given is drawn, and of the faults that are drawn there are ``only`` some. The
+    same arguments give the same run, step by step."""
     with _quiet():
-        return Run(seed, profile, orders, weather, settings, everybody, through_json).run()
+        return Run(seed, profile, orders, weather, only, settings, everybody, through_json).run()
 
 
 class Run:
@@ -86,6 +90,7 @@ class Run:
         profile: str | Profile,
         orders: int | None,
         weather: Weather | None,
+        only: Collection[str] | None,
         settings: Settings | None,
         everybody: bool | None,
         through_json: bool,
@@ -95,12 +100,13 @@ class Run:
         self.world = World(seed)
         random = self.world.random
         drawn_weather, drawn_settings = Weather.draw(random), draw_settings(random)
-        self.weather = weather or drawn_weather
+        self.weather = weather or (drawn_weather if only is None else drawn_weather.only(only))
         self.settings = settings or drawn_settings
         drawn_everybody = random.random() < 0.15
         drawn_orders = random.randint(3, 12)
         self.orders = drawn_orders if orders is None else orders
-        self.active = list(SERVICES) if (drawn_everybody if everybody is None else everybody) else list(CORE)
+        self.everybody = drawn_everybody if everybody is None else everybody
+        self.active = list(SERVICES) if self.everybody else list(CORE)
         limits = {name: find(name).limits for name in self.active} | {FILES: Limits(batch_size=1, timeout_s=50)}
         self.store = SimulatedStore(self.world, self.weather.lagging_index, through_json=through_json)
         self.watch = Watch()
@@ -149,6 +155,8 @@ class Run:
             outcomes=Counter(document["state"]["status"] for _, document in self.store.all("orders")),
             violations=tuple(world.violations),
             subjects=tuple(subject for _, subject in found) or _named(world.violations, self.store),
+            orders=self.orders,
+            everybody=self.everybody,
             world=world,
         )
 
@@ -190,9 +198,8 @@ class Run:
         process = self.fleet.process("operator")
         for service, letters in self.broker.letters.items():
             for letter in list(letters):
-                act = deadletters.discard if self.world.random.random() < 0.3 else deadletters.redrive
-                if letter.reason == "malformed":
-                    act = deadletters.discard
+                thrown_away = 0.7 if letter.reason == "malformed" else 0.3
+                act = deadletters.discard if self.world.random.random() < thrown_away else deadletters.redrive
                 declared = RECEIPTS if service == FILES else find(service)
                 subject = letter.attributes.get("order_id", "")
                 Invocation(
@@ -201,7 +208,7 @@ class Run:
                     "operator",
                     [act(process.shell, declared, letter)],
                     [(subject, letter.event_id)],
-                    600.0,
+                    60.0,
                     lambda results: None,
                     lambda: None,
                 )

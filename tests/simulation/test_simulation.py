@@ -11,8 +11,8 @@ from simulation.bugs import BUGS, MOST_RUNS, Bug, hunt
 from simulation.profiles import PROFILES
 from simulation.weather import Weather
 
-RUNS = 100
-CHUNK = 50
+RUNS = 40
+CHUNK = 20
 
 
 @pytest.mark.parametrize("first", range(0, RUNS, CHUNK))
@@ -49,7 +49,7 @@ def test_a_failure_tells_its_story() -> None:
     _, caught = hunt(planted)
     assert caught is not None
     story = caught.report()
-    assert f"--seed {caught.seed}" in story
+    assert f"make simulate RUNS=1 SEED={caught.seed} PROFILE={caught.profile}" in story
     assert "I2: order" in story
     assert "ask gateway.charge" in story
 

@@ -5,6 +5,7 @@ interesting way."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from random import Random
 from typing import Any
@@ -15,18 +16,25 @@ STEP_FAULTS = (
     "crash before",
     "crash after",
     "crash, done late",
-    "lost",
+    "killed in time-out",
+    "unavailable",
     "answer lost",
     "answer lost, done late",
 )
-"""What may happen to any step. The first three take the whole process with them; of the others the handler learns
-`Unavailable`."""
+"""What may happen to any step. The first four take the whole process with them; of the others the handler learns
+`Unavailable`, whether the step was done or not."""
 
 PUT_FAULTS = ("conflict", "written, told conflict")
 """What may also happen to a write. The second is an SDK that repeats a request whose answer it lost."""
 
 PUBLISH_FAULTS = ("some lost",)
 """What may also happen to a publish of several events."""
+
+DELIVERY_FAULTS = ("duplicate", "redelivered at work", "acknowledgement lost", "delayed")
+"""What a broker may do to a message. The second hands it to another worker while the first still has it."""
+
+REQUEST_FAULTS = ("answer lost",)
+"""What may happen on the way between customer and API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ class Weather:
     """A step that takes seconds; one that takes longer than the function may is killed there."""
     outside: float = 0.0
     """How much likelier than other steps a call of an external system is to fail, in addition."""
+    rare: float = 0.0
+    """Likewise for steps that few handlers take, dead-lettering and the like; they stall more often too, and there is
+    more that leads to them."""
     duplicate: float = 0.0
     """A message that the broker delivers twice."""
     redelivered: float = 0.0
@@ -87,6 +98,7 @@ class Weather:
             some_lost=rate(0.2, 0.3),
             stall=rate(0.03),
             outside=rate(0.4),
+            rare=rate(0.4, 0.3),
             duplicate=rate(0.3),
             redelivered=rate(0.3),
             ack_lost=rate(0.2),
@@ -104,6 +116,13 @@ class Weather:
         """The same weather without one of its faults."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return type(self)(**{**values, name: type(values[name])(0)})
+
+    def only(self, names: Collection[str]) -> Weather:
+        """The same weather with no other faults than these."""
+        weather = self
+        for name in self.faults():
+            weather = weather if name in names else weather.without(name)
+        return weather
 
     def faults(self) -> list[str]:
         """The names of the faults that there are."""

@@ -16,16 +16,21 @@ from orderflow.processing import Done, Outcome, Retry, Shell
 from orderflow.service import Limits
 from orderflow.services import find
 from orderflow.settings import Settings
-from orderflow.steps import Ask, Get, Pause, PublishAll, Put, Query, Step, Steps
+from orderflow.steps import Ask, Pause, PublishAll, Put, Step, Steps
 from simulation.broker import Broker, Message, Receipt
+from simulation.coverage import label, rare
 from simulation.profiles import Profile
-from simulation.weather import Weather
+from simulation.weather import PUT_FAULTS, STEP_FAULTS, Weather
 from simulation.world import SkewedClock, Violation, World
 
 MARGIN_S = 2.0
 """How long before its time-out a function stops by itself, as the entrypoints have it."""
 
 FILES = "files"
+
+OUTSIDE_FAULTS = ("unavailable", "answer lost", "answer lost, done late", "crash after", "crash, done late")
+STEP_FAULTS_AT_ONCE = tuple(fault for fault in STEP_FAULTS if not fault.startswith("killed"))
+"""Those that are drawn when a step is performed; a time-out kills one that is under way."""
 
 
 class Process:
@@ -95,8 +100,8 @@ class Invocation:
         else:
             # From a tenth to ten times: while one handler takes a step, another may come and go.
             seconds = weather.step_s * 10.0 ** (2.0 * world.random.random() - 1.0)
-            if world.chance(weather.stall):
-                seconds += world.random.choice((1.0, 10.0, 45.0)) * world.random.random()
+            if world.chance(weather.stall) or (weather.rare and rare(step) and world.chance(weather.rare / 3)):
+                seconds += world.random.choice((1.0, 10.0, 1000.0)) * world.random.random()
         if world.time + seconds >= self._killed_at:
             world.after(self._killed_at - world.time, self._kill, places, step)
         else:
@@ -105,6 +110,7 @@ class Invocation:
     def _kill(self, places: Sequence[int], step: Step) -> None:
         if self._process.alive:
             late = self._world.random.random() < 0.5
+            self._fleet.count_fault(step, "killed in time-out")
             self._die(places, step, "killed in time-out" + (", done late" if late else ""))
             if late:
                 self._do_late(step)
@@ -125,7 +131,8 @@ class Invocation:
                 self._fleet.count_failure(self._service, self._tags, places)
             self._next(answer)
             return
-        self._fleet.count_fault(self._service, step, fault, self._tags, places)
+        self._fleet.count_fault(step, fault)
+        self._fleet.count_met(self._service, self._tags, places)
         match fault:
             case "crash before":
                 self._die(places, step, fault)
@@ -152,9 +159,11 @@ class Invocation:
             if drawn < 0:
                 return fault
         if type(step) is PublishAll and self._world.time < self._fleet.topic_down_until and random.random() < 0.8:
-            return random.choice(("lost", "lost", "answer lost", "some lost"))
+            return random.choice(("unavailable", "unavailable", "answer lost", "some lost"))
         if type(step) is Ask and random.random() < weather.outside:
-            return random.choice(("lost", "answer lost", "answer lost, done late"))
+            return random.choice(OUTSIDE_FAULTS)
+        if weather.rare and rare(step) and random.random() < weather.rare:
+            return random.choice(STEP_FAULTS_AT_ONCE + PUT_FAULTS if type(step) is Put else STEP_FAULTS_AT_ONCE)
         return None
 
     def _do(self, step: Step) -> Any:
@@ -167,8 +176,8 @@ class Invocation:
 
     def _do_wrongly(self, step: Step, fault: str) -> Any:
         match fault:
-            case "lost":
-                return Unavailable("simulated: lost")
+            case "unavailable":
+                return Unavailable("simulated: nothing was done")
             case "conflict":
                 return Conflict("simulated")
             case "written, told conflict":
@@ -330,7 +339,7 @@ class Fleet:
                 ("crash before", weather.crash_before),
                 ("crash after", weather.crash_after),
                 ("crash, done late", weather.crash_done_late),
-                ("lost", weather.lost),
+                ("unavailable", weather.lost),
                 ("answer lost", weather.answer_lost),
                 ("answer lost, done late", weather.answer_lost_done_late),
             ]
@@ -345,26 +354,16 @@ class Fleet:
         for place in places:
             self.failures[service, tags[place][1]] += 1
 
-    def count_fault(
-        self, service: str, step: Step, fault: str, tags: list[tuple[str, str]], places: Sequence[int]
-    ) -> None:
-        self.world.coverage[service, _label(step), fault] += 1
+    def count_fault(self, step: Step, fault: str) -> None:
+        self.world.coverage[label(step), fault] += 1
+
+    def count_met(self, service: str, tags: list[tuple[str, str]], places: Sequence[int]) -> None:
         for place in places:
             self.faults[service, tags[place][1]] += 1
 
     def count_death(self, service: str, tags: list[tuple[str, str]]) -> None:
         for _, event_id in tags:
             self.faults[service, event_id] += 1
-
-
-def _label(step: Step) -> str:
-    """A kind of step, for the report."""
-    match step:
-        case Get() | Put() | Query():
-            return f"{type(step).__name__} {step.collection}"
-        case Ask():
-            return f"{step.dependency}.{step.method}"
-    return type(step).__name__
 
 
 def _told(answer: Any) -> str:

@@ -76,9 +76,11 @@ class Workload:
             at = random.random() * spread
             self.last = max(self.last, at)
             self._world.after(at, self._place, self._wish(number))
-        for number in range(random.choice((0, 0, 1, 2))):
+        for number in range(2 if self._weather.rare else random.choice((0, 0, 1, 2))):
             at = random.random() * (self.last + 60.0)
             self._world.after(at, self._drop, number)
+        for number in range(2 if self._weather.rare else random.random() < 0.1):
+            self._world.after(random.random() * (self.last + 60.0), self._reprice, number)
         for _ in range(random.choice((0, 0, 1, 4))):
             self._world.after(random.random() * (self.last + 30.0), self._move_house)
         for _ in range(self._weather.poison):
@@ -138,7 +140,10 @@ class Workload:
         assert isinstance(response, Response)
         if response.status == 500:
             raise Violation(f"the API answered 500: {response.body!r}")
-        return None if self._fleet.stormy and self._world.chance(self._weather.ack_lost) else response
+        if self._fleet.stormy and self._world.chance(self._weather.ack_lost):
+            self._world.coverage["answer request", "answer lost"] += 1
+            return None
+        return response
 
     def _place(self, wish: Wish) -> None:
         random = self._world.random
@@ -228,11 +233,20 @@ class Workload:
             sku, quantity = random.choice("ABC"), random.choice((1, 3, 10))
             rows.append(f"{sku},{quantity}")
             self.arrived[sku] += quantity
-        if random.random() < 0.3:
+        if random.random() < (0.8 if self._weather.rare else 0.3):
             rows.append("A,-5")
-        name = f"stock/{number}.csv"
+        self._hand_in(f"stock/{number}.csv", rows)
+
+    def _reprice(self, number: int) -> None:
+        """A file of prices: one that is known, and one of a SKU that nobody orders."""
+        prices = [f"B,B,{PRICES['B'] + number},EUR", f"NEW-{number},new,100,EUR"]
+        self._hand_in(f"catalogue/{number}.csv", ["sku,name,unit_price,currency", *prices])
+
+    def _hand_in(self, name: str, rows: list[str]) -> None:
         self._fleet.ports.drop.put(name, "\n".join(rows).encode())
-        for _ in range(random.choice((1, 1, 2))):
+        self._broker.enqueue(FILES, name.encode(), {}, name, name)
+        if self._world.random.random() < 0.3:
+            self._world.coverage[f"deliver to {FILES}", "duplicate"] += 1
             self._broker.enqueue(FILES, name.encode(), {}, name, name)
 
     # Operators and others

@@ -28,7 +28,8 @@ class World:
         self.random = Random(seed)
         self.time = BEGIN
         self.trace: list[tuple[float, str, Any, str, tuple[str, ...]]] = []
-        self.coverage: Counter[tuple[str, str, str]] = Counter()
+        self.coverage: Counter[tuple[str, str]] = Counter()
+        """Faults by (step, fault), as `simulation.coverage` names them."""
         self.violations: list[str] = []
         self.steps = 0
         self._agenda: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
