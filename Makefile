@@ -23,6 +23,11 @@ up: $(VENV)/.ready ## Start the three clouds and keep them running until Ctrl-C 
 test: $(VENV)/.ready ## Run every test that this machine can run (ARGS="tests/unit" for some)
 	@$(RUN)/python -m pytest $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/.ready ## Break the workflow at every step on simulated clouds (RUNS=10000 SEED=1 PROFILE=sqs; ARGS="--report FILE")
+	@PYTHONPATH=tests $(RUN)/python -m simulation --runs $(or $(RUNS),1000) --seed $(or $(SEED),0) \
+		--profile $(or $(PROFILE),all) $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.ready ## Check format, lint, strict types, workflows, and that generated files are current
 	@$(RUN)/ruff format --check .
