@@ -9,6 +9,8 @@ ARGS ?=
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+ENV ?= dev
+
 ##@ No cloud account needed
 
 .PHONY: demo
@@ -21,7 +23,20 @@ up: $(VENV)/.ready ## Start the three clouds and keep them running until Ctrl-C 
 
 .PHONY: test
 test: $(VENV)/.ready ## Run every test that this machine can run (ARGS="tests/unit" for some)
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),$(RUN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory test-parts conformance test-demo)
+
+# Not for people: what `make test` is made of. Tests that need nothing of the machine's time go side by side.
+.PHONY: test-parts test-demo
+test-parts:
+	@$(RUN)/python -m pytest tests --ignore=tests/conformance --ignore=tests/demo -n 2
+test-demo:
+	@$(RUN)/python -m pytest tests/demo
+
+.PHONY: conformance
+conformance: $(VENV)/.ready ## Hold one suite against every cloud (CLOUD=aws for one; TARGET=deployed ENV=dev for what is deployed)
+	@CONFORMANCE_CLOUD=$(or $(CLOUD),all) CONFORMANCE_TARGET=$(or $(TARGET),local) CONFORMANCE_ENV=$(ENV) \
+		CONFORMANCE_REPORT=build/conformance/report $(RUN)/python -m pytest tests/conformance -n 3 --dist loadgroup \
+		--junitxml=build/conformance/junit.xml $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.ready ## Break the workflow at every step on simulated clouds (RUNS=10000 SEED=1 PROFILE=sqs; ARGS="--report FILE")
@@ -51,7 +66,6 @@ package: $(VENV)/.ready ## Make the function packages in dist/ (CLOUD=aws for on
 
 ##@ Needs a cloud account: CLOUD=aws|azure|gcp ENV=dev|staging|prod
 
-ENV ?= dev
 .PHONY: init plan deploy outputs destroy
 init: $(VENV)/.ready ## Fetch the Terraform providers and connect to the state
 plan: $(VENV)/.ready ## Show what a deployment would change

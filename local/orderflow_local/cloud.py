@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+Through = Callable[[str, int], int]
+"""Takes ``store`` or ``topic`` and the port where that is; answers the port at which functions are to look for it."""
+
+
+def straight(_name: str, port: int) -> int:
+    """Nothing stands between the functions and what they use."""
+    return port
+
+
 Report = Callable[[str], None]
 """Takes one short line of progress, such as ``Firestore emulator is up``."""
 
@@ -23,11 +32,13 @@ class Setup:
     ``workdir`` is the cloud's own folder for state and logs, made by the caller. ``settings`` are environment
     variables for the functions (``ORDERFLOW_*`` of `orderflow.settings`, the issuer's address among them); a cloud
     adds those that its adapters read. ``push_issuer`` is the base URL of the local issuer, whose
-    ``/token?aud=...&email=...`` signs broker tokens."""
+    ``/token?aud=...&email=...`` signs broker tokens. ``through`` stands between the functions and their store
+    and topic, so that a test can cut them off."""
 
     workdir: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     push_issuer: str = ""
+    through: Through = straight
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orderflow.ports import Ports
-from orderflow_local.cloud import LocalCloud, Setup
+from orderflow_local.cloud import LocalCloud, Setup, Through, straight
 from orderflow_local.issuer import Issuer
 from orderflow_local.logs import read_lines
 
@@ -34,16 +34,23 @@ Tell = Callable[[str, str], None]
 class Fleet:
     """Local clouds by name. Use it as a context manager: whatever happens, nothing stays running.
 
-    ``state`` is where state and logs are kept; without one a temporary folder is made and removed again.
+    ``state`` is where state and logs are kept; without one a temporary folder is made and removed again. ``through`` is
+    `orderflow_local.cloud.Setup`'s, for every cloud.
     """
 
     def __init__(
-        self, clouds: Iterable[str], *, state: Path | None = None, settings: Mapping[str, str] | None = None
+        self,
+        clouds: Iterable[str],
+        *,
+        state: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        through: Through = straight,
     ) -> None:
         self.names = tuple(clouds)
         self.workdir = state or Path(tempfile.mkdtemp(prefix="orderflow-"))
         self._temporary = state is None
         self._settings = {**LOCAL_SETTINGS, **(settings or {})}
+        self._through = through
         self.issuer = Issuer(self.workdir)
         self.clouds: dict[str, LocalCloud] = {}
 
@@ -102,7 +109,7 @@ class Fleet:
             "ORDERFLOW_AUDIENCE": AUDIENCE,
             "ORDERFLOW_JWKS_URL": self.issuer.jwks_url,
         }
-        return Setup(workdir=workdir, settings=settings, push_issuer=self.issuer.url)
+        return Setup(workdir=workdir, settings=settings, push_issuer=self.issuer.url, through=self._through)
 
 
 def _make(name: str, setup: Setup) -> LocalCloud:

@@ -33,19 +33,19 @@ class Clients:
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        return self._session.client("dynamodb", endpoint_url=self._endpoint, config=self._config)
+        return self._session.client("dynamodb", endpoint_url=self._endpoint("DYNAMODB"), config=self._config)
 
     @cached_property
     def sns(self) -> SNSClient:
-        return self._session.client("sns", endpoint_url=self._endpoint, config=self._config)
+        return self._session.client("sns", endpoint_url=self._endpoint("SNS"), config=self._config)
 
     @cached_property
     def sqs(self) -> SQSClient:
-        return self._session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+        return self._session.client("sqs", endpoint_url=self._endpoint("SQS"), config=self._config)
 
     @cached_property
     def s3(self) -> S3Client:
-        return self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
+        return self._session.client("s3", endpoint_url=self._endpoint("S3"), config=self._config)
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -59,9 +59,10 @@ class Clients:
             region_name=given("AWS_REGION") or given("AWS_DEFAULT_REGION"),
         )
 
-    @property
-    def _endpoint(self) -> str | None:
-        return self._environ.get("AWS_ENDPOINT_URL")
+    def _endpoint(self, service: str) -> str | None:
+        """A service's own endpoint, else the general one
+        (docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html)."""
+        return self._environ.get(f"AWS_ENDPOINT_URL_{service}") or self._environ.get("AWS_ENDPOINT_URL")
 
     @cached_property
     def _config(self) -> Config:

@@ -100,7 +100,7 @@ class AwsCloud:
             self._setup.workdir / "runtimes",
             self._process.pid,
         )
-        functions.deploy(self._code, self._resources, self._environment)
+        functions.deploy(self._code, self._resources, {**self._environment, **self._routed(endpoint)})
         report(f"{len(topology['services']) - len(self._resources.sink_urls)} Lambda functions are deployed")
         for name, service in topology["services"].items():
             if service["trigger"] == "http":
@@ -121,6 +121,16 @@ class AwsCloud:
                         every_s=every_s,
                     )
                 )
+
+    def _routed(self, endpoint: str) -> dict[str, str]:
+        """Where the functions find the store and the topic, if that is not where everything is."""
+        address, _, port = endpoint.rpartition(":")
+        fronts = {"DYNAMODB": self._setup.through("store", int(port)), "SNS": self._setup.through("topic", int(port))}
+        return {
+            f"AWS_ENDPOINT_URL_{service}": f"{address}:{front}"
+            for service, front in fronts.items()
+            if front != int(port)
+        }
 
     def _topology(self) -> Topology:
         if self._given is not None:

@@ -51,6 +51,7 @@ class AzureCloud:
         self._queues: dict[str, str] = {}
         self._environment: dict[str, str] = {}
         self._http_port = 0
+        self._tables_port = 0
         self.api_url = ""
 
     def start(self, report: Report) -> None:
@@ -100,6 +101,7 @@ class AzureCloud:
 
     def _start_azurite(self, installed: Installed) -> None:
         blobs, queues, tables = free_port(), free_port(), free_port()
+        self._tables_port = tables
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         command = [installed.node, str(installed.azurite), "--silent", "--inMemoryPersistence", "--disableTelemetry"]
         # SDKs are newer than the API versions that Azurite knows.
@@ -184,10 +186,23 @@ class AzureCloud:
             container = self._environment[f"ORDERFLOW_{watcher['bucket'].upper()}_CONTAINER"]
             self._blob_events.append(BlobEvents(self._environment, name, container, self._queues[name]))
 
+    def _routed(self) -> dict[str, str]:
+        """Where the functions find the store and the topic."""
+        tables = self._setup.through("store", self._tables_port)
+        topic = self._setup.through("topic", self._http_port)
+        given = self._environment
+        return {
+            "ORDERFLOW_STORAGE": given["ORDERFLOW_STORAGE"].replace(f":{self._tables_port}/", f":{tables}/"),
+            "ORDERFLOW_EVENTGRID_ENDPOINT": given["ORDERFLOW_EVENTGRID_ENDPOINT"].replace(
+                f":{self._http_port}/", f":{topic}/"
+            ),
+        }
+
     def _start_hosts(self, topology: Topology) -> None:
         http = list(_with(topology, "http"))
         events = list(_with(topology, "queue", "schedule", "object", "sink"))
         ports = {"http": free_port(), "events": free_port()}
+        routed = self._routed()
         for host, functions in (("http", http), ("events", events)):
             self._hosts[host] = Process(
                 f"functions-{host}",
@@ -197,7 +212,7 @@ class AzureCloud:
                     *("--functions", ",".join(functions)),
                 ],
                 self._setup.workdir / f"functions-{host}.log",
-                env={**self._environment, "PYTHONPATH": _python_path()},
+                env={**self._environment, **routed, "PYTHONPATH": _python_path()},
                 cwd=self._setup.workdir,
                 revive=True,
             )

@@ -124,7 +124,7 @@ class GcpCloud:
         return process
 
     def _functions_command(self) -> list[str]:
-        shared = {**self._setup.settings, **self._environment, **self._push_settings()}
+        shared = {**self._setup.settings, **self._environment, **self._routed(), **self._push_settings()}
         functions = [
             function_hosts.Function(
                 target=service,
@@ -135,6 +135,12 @@ class GcpCloud:
             for service, url in self.urls.items()
         ]
         return function_hosts.command(functions, MAIN, self.folder)
+
+    def _routed(self) -> dict[str, str]:
+        """Where the functions find the store and the topic."""
+        fronts = (("FIRESTORE_EMULATOR_HOST", "store"), ("PUBSUB_EMULATOR_HOST", "topic"))
+        ports = {variable: self._setup.through(name, _port(self._environment[variable])) for variable, name in fronts}
+        return {variable: f"127.0.0.1:{port}" for variable, port in ports.items()}
 
     def _push_settings(self) -> dict[str, str]:
         return {
