@@ -122,7 +122,7 @@ class Scene:
         self.carrier = Carrier(self.world)
         self.published: list[Envelope] = []
         self.letters: list[DeadLetter] = []
-        self._heard: dict[Event, Envelope] = {}
+        self._heard: dict[str, Envelope] = {}
         self.ports = Ports(
             store=self.store,
             publisher=self,
@@ -136,8 +136,7 @@ class Scene:
                 **{channel: Messenger(self.world) for channel in ("email", "sms", "push")},
             },
         )
-        self.shell = Shell(self.settings, SkewedClock(self.world, 0.0), Random(0))
-        self.api = Api(self.shell, self)  # type: ignore[arg-type]  # its own token verifier
+        self.restart()
         price = {"sku": "A", "name": "A", "unit_price": 100, "currency": "EUR"}
         self.write("catalogue", "A", price)
         address = {"street": "s", "city": "c", "postcode": "1", "country": "DE"}
@@ -146,7 +145,9 @@ class Scene:
     # The ports
 
     def publish(self, batch: Any) -> list[Exception | None]:
-        self.published.extend(batch)
+        for envelope in batch:
+            self.watch.published(envelope)
+            self.published.append(envelope)
         return [None for _ in batch]
 
     def send(self, letter: DeadLetter) -> None:
@@ -165,6 +166,11 @@ class Scene:
         return "c"
 
     # What happens
+
+    def restart(self) -> None:
+        """The process ended, and another begins: it remembers nothing."""
+        self.shell = Shell(self.settings, SkewedClock(self.world, 0.0), Random(0))
+        self.api = Api(self.shell, self)  # type: ignore[arg-type]  # its own token verifier
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""
@@ -255,10 +261,11 @@ class Scene:
 
     def envelope(self, event: Event) -> Envelope:
         """An event as another service published it: the same message every time."""
-        if event not in self._heard:
+        said = f"{event.kind()} {event.model_dump_json()}"
+        if said not in self._heard:
             cause = Cause(f"cause-of-{event.kind()}-{event.subject}", "digest", event.subject)
-            [self._heard[event]] = envelopes("elsewhere", cause, (event,), self.world.time)
-        return self._heard[event]
+            [self._heard[said]] = envelopes("elsewhere", cause, (event,), self.world.time)
+        return self._heard[said]
 
 
 def placed(*quantities: int, order_id: str = "o") -> OrderPlaced:
