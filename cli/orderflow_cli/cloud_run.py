@@ -233,23 +233,29 @@ class CloudRun:
             quiet = 0 if moving else quiet + 1
             if quiet < 2:
                 return False
-            verdict = check(
-                self._ports, self._orders, self.workload.stock, poison_ids=poison_ids, crashes=self.kill_hosts
-            )
+            verdict = self._check(poison_ids)
             buried = _hearers_of_poison() if poison_ids else 0
             return verdict.holds and verdict.letters >= buried
 
         try:
             self._await("the queues to drain", at_rest, seconds=60)
         except Stuck:
-            verdict = verdict or check(
-                self._ports, self._orders, self.workload.stock, poison_ids=poison_ids, crashes=self.kill_hosts
-            )
+            verdict = verdict or self._check(poison_ids)
             for service, depth in self._cloud.depths().items():
                 if depth.waiting or depth.in_flight:
                     verdict.broken["I5"].append(f"{service}: {depth.waiting} waiting, {depth.in_flight} in flight")
         assert verdict is not None
         return verdict
+
+    def _check(self, poison_ids: frozenset[str]) -> Verdict:
+        return check(
+            self._ports,
+            self._orders,
+            self.workload.stock,
+            poison_ids=poison_ids,
+            crashes=self.kill_hosts,
+            whole=True,
+        )
 
     def _unexpected(self) -> list[str]:
         """Orders that ended in another way than they may."""

@@ -16,7 +16,7 @@ from typing import Any
 from orderflow.envelope import Envelope
 from orderflow.events import NotificationRequested, read
 from orderflow.keys import safe_key
-from orderflow.ports import Ports
+from orderflow.ports import Ports, Stored
 from orderflow.record import Record, load
 from orderflow.service import Context, Ignore, Service
 from orderflow.services import SERVICES, find
@@ -65,11 +65,13 @@ def check(
     poison_ids: frozenset[str] = frozenset(),
     crashes: bool = False,
     settings: Settings | None = None,
+    whole: bool = False,
 ) -> Verdict:
     """Check all invariants for the given orders, where ``stocked`` units by SKU were ever dropped. ``poison_ids`` are
     events that were made to be dead-lettered. Only where functions were made to crash may a message have been sent
-    again: in the instant between the provider's answer and its record."""
-    checker = _Checker(ports, settings or Settings(), Verdict(), crashes)
+    again: in the instant between the provider's answer and its record. ``whole`` reads collections as wholes: better
+    where they hold little else than these orders."""
+    checker = _Checker(ports, settings or Settings(), Verdict(), crashes, whole)
     for order_id in order_ids:
         checker.order(order_id)
     checker.stock(stocked)
@@ -78,7 +80,7 @@ def check(
 
 
 class _Checker:
-    def __init__(self, ports: Ports, settings: Settings, verdict: Verdict, crashes: bool) -> None:
+    def __init__(self, ports: Ports, settings: Settings, verdict: Verdict, crashes: bool, whole: bool) -> None:
         self.verdict = verdict
         self._crashes = crashes
         self._ports = ports
@@ -86,6 +88,8 @@ class _Checker:
         self._services = [find(name) for name in SERVICES]
         self._records: dict[tuple[str, str], Record[Any]] = {}
         self._shipped: Counter[str] = Counter()
+        self._whole = whole
+        self._collections: dict[str, dict[str, Stored]] = {}
 
     def order(self, order_id: str) -> None:
         """Everything about one order."""
@@ -204,17 +208,24 @@ class _Checker:
             self._break("I5", f"{event.channel} {event.template} of {event.order_id} was sent {len(sendings)} times")
 
     def _entries(self, collection: str, key: str) -> dict[str, Any]:
-        stored = self._ports.store.get(collection, safe_key(key))
+        stored = self._get(collection, safe_key(key))
         return stored.document["entries"] if stored else {}
 
     def _stock(self, sku: str, shard: int) -> Stock:
-        stored = self._ports.store.get(STOCK, stock_key(sku, shard))
+        stored = self._get(STOCK, stock_key(sku, shard))
         return Stock.model_validate(stored.document["state"]) if stored else Stock()
 
     def _record(self, service: Service[Any], key: str) -> Record[Any]:
         if (service.name, key) not in self._records:
-            self._records[service.name, key] = load(service, self._ports.store.get(service.collection, key))
+            self._records[service.name, key] = load(service, self._get(service.collection, key))
         return self._records[service.name, key]
+
+    def _get(self, collection: str, key: str) -> Stored | None:
+        if not self._whole:
+            return self._ports.store.get(collection, key)
+        if collection not in self._collections:
+            self._collections[collection] = dict(self._ports.store.scan(collection))
+        return self._collections[collection].get(key)
 
     def _break(self, invariant: str, what: str) -> None:
         self.verdict.broken[invariant].append(what)

@@ -60,6 +60,11 @@ class MemoryStore:
             items.append((key, stored))
         return Page(tuple(items), json.dumps(entries[limit - 1]) if len(entries) > limit else None)
 
+    def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
+        for name, key in list(self._documents):
+            if name == collection and (stored := self.get(collection, key)) is not None:
+                yield key, stored
+
     def all(self, collection: str) -> Iterator[tuple[str, Document]]:
         """Every document of a collection, for checks."""
         for (name, key), (text, _) in list(self._documents.items()):

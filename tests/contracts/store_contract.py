@@ -247,6 +247,15 @@ class StoreContract:
             return
         assert numbers(page) in ([], [1])
 
+    def test_a_scan_shows_every_document_of_its_collection_once_with_its_version(self, store: Store) -> None:
+        made = {f"o-{number}": store.insert(ORDERS, f"o-{number}", order(number)) for number in range(7)}
+        made["o-3"] = store.replace(ORDERS, "o-3", order(3, rev=2), made["o-3"])
+        store.delete(ORDERS, "o-5", made.pop("o-5"))
+        store.insert("attempts", "o-1", {"rev": 1})
+        found = list(store.scan(ORDERS))
+        assert len(found) == len(made)
+        assert dict(found) == made
+
     def test_a_query_of_nothing_is_an_empty_page(self, store: Store) -> None:
         assert store.query(ORDERS, "customer", "nobody") == Page((), None)
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orderflow.envelope import canonical
@@ -102,6 +102,15 @@ class DynamoStore:
         )
         last = answer.get("LastEvaluatedKey")
         return Page(current, _cursor(index, last) if last else None)
+
+    def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
+        pages = self._clients.dynamodb.get_paginator("scan").paginate(
+            TableName=self._table(collection), ConsistentRead=True
+        )
+        with unavailable("DynamoDB Scan"):
+            for page in pages:
+                for item in page["Items"]:
+                    yield item["key"]["S"], _stored(item)
 
     def _put(self, collection: str, key: str, document: Document, previous: Stored | None) -> Stored:
         stored = Stored(document, secrets.token_hex(8))

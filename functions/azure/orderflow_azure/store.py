@@ -153,6 +153,11 @@ class TablesStore:
                 self._remove_rows(table, {row: entity.metadata["etag"]})
         return Page(tuple(items), shown[-1]["RowKey"] if len(entities) > limit else None)
 
+    def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
+        with unavailable(f"Tables scan {collection}"):
+            for entity in self._table(collection).query_entities(f"RowKey eq '{_ROW}'", results_per_page=1000):
+                yield entity["PartitionKey"], _stored(entity)
+
     def _write_rows(self, table: TableClient, rows: list[Row]) -> dict[Row, str]:
         """Write index entities. Answers their ETags, under which they are removed."""
         from azure.data.tables import UpdateMode

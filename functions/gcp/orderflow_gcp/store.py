@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 10.0
 """Longest wait for one answer: a fraction of a function's time, so that the message can still be given back."""
 
+_SCAN_SECONDS = 600.0
+
 _ALLOWED = re.compile(r"[\w.=-]{1,250}", re.ASCII)
 
 Value = dict[str, Any]
@@ -111,6 +113,14 @@ class FirestoreStore:
         if len(found) <= limit:
             return Page(items, None)
         return Page(items, json.dumps([found[limit - 1].fields[sort].string_value, items[-1][0]]))
+
+    def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
+        query = {"from_": [{"collection_id": f"{self._prefix}-{collection}"}]}
+        request = {"parent": f"{self._database}/documents", "structured_query": query}
+        with unavailable("firestore scan"):
+            for answer in self._client.run_query(request, retry=None, timeout=_SCAN_SECONDS):
+                if "document" in answer:
+                    yield _key(answer.document.name), _stored(answer.document)
 
     @cached_property
     def _client(self) -> FirestoreClient:

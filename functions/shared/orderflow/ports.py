@@ -8,7 +8,7 @@ Adapters do not retry beyond what their SDK does by itself and add no behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,6 +86,10 @@ class Store(Protocol):
         documents by seconds, but every document is shown as it is stored now, and only where its own ``index`` field
         still has that entry. Raises `ValueError` for a ``cursor`` that is none.
         """
+
+    def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
+        """Every document of a collection with its key, in no order, fetched in pages. For tools, not for functions:
+        it costs as much as the collection is large, and no function is permitted to."""
 
 
 class Publisher(Protocol):
