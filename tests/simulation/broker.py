@@ -50,6 +50,9 @@ class Broker:
         self.letters: dict[str, list[DeadLetter]] = defaultdict(list)
         self.buried: list[DeadLetter] = []
         """Every letter ever sent, also those that were redriven since."""
+        self.discarded: set[tuple[str, str]] = set()
+        """What an operator threw away: (service, event id)."""
+        self._resent: set[str] = set()
         self.matched: dict[tuple[str, str], Envelope] = {}
         """What every service must have heard: envelopes by (service, event id)."""
         self.receive: Callable[[str], None] = lambda service: None
@@ -93,8 +96,11 @@ class Broker:
     def remove(self, letter: DeadLetter) -> None:
         if letter in self.letters[letter.service]:
             self.letters[letter.service].remove(letter)
+            if letter.letter_id not in self._resent:
+                self.discarded.add((letter.service, letter.event_id))
 
     def resend(self, letter: DeadLetter) -> None:
+        self._resent.add(letter.letter_id)
         subject = next((m.subject for m in self.published.get(letter.event_id, ())), "")
         self.enqueue(letter.service, letter.body, dict(letter.attributes), subject, letter.event_id)
 

@@ -108,7 +108,7 @@ def at_rest(
     for service, letters in broker.letters.items():
         if letters:
             yield f"I6: {len(letters)} letters are left in the DLQ of {service}: {letters[0].detail}", service
-    yield from _messages(store, fleet)
+    yield from _messages(store, broker, fleet)
 
 
 def _order(key: str, order: dict[str, Any], store: SimulatedStore, gateway: Gateway, carrier: Carrier) -> Iterator[str]:
@@ -166,10 +166,16 @@ def _events(
         if event_id not in broker.published:
             yield f"I5: {emitted['kind']} {event_id} was committed and never published", emitted["subject"]
     for (name, event_id), envelope in broker.matched.items():
-        if name not in active or watch.absorbed[name, event_id]:
+        if name not in active or watch.absorbed[name, event_id] or _given_up(broker, name, event_id):
             continue
         if type(read(envelope)) in find(name).hears and fleet.acknowledged.get((name, event_id)) != "ignored":
             yield f"I5: {name} never absorbed {envelope.kind} {event_id}", envelope.subject
+
+
+def _given_up(broker: Broker, service: str, event_id: str) -> bool:
+    """Whether an operator threw a message away that nobody waits for; such a one only."""
+    awaited = any(emitted.category != "message" for emitted in find(service).emits)
+    return not awaited and (service, event_id) in broker.discarded
 
 
 def _unstated(letter: DeadLetter, fleet: Fleet) -> str | None:
@@ -184,12 +190,14 @@ def _unstated(letter: DeadLetter, fleet: Fleet) -> str | None:
     return "no reason to be in a DLQ"
 
 
-def _messages(store: SimulatedStore, fleet: Fleet) -> Iterator[tuple[str, str]]:
+def _messages(store: SimulatedStore, broker: Broker, fleet: Fleet) -> Iterator[tuple[str, str]]:
     for channel in ("email", "sms", "push"):
         messenger: Messenger = fleet.ports.dependencies[channel]
         for key, document in store.all(channel):
             sent, state = messenger.sent[key], document["state"]
             causes = [entry[0] for entry in document["absorbed"]]
+            if not causes and any(_given_up(broker, channel, cause) for cause in document.get("pending", ())):
+                continue
             excused = sum(fleet.faults[channel, cause] for cause in causes)
             if state["status"] == "sending" or (state["status"] == "sent" and not sent):
                 yield f"{channel} {key} rests as {state['status']}, {sent} sent", state["order_id"]

@@ -11,8 +11,8 @@ from simulation.bugs import BUGS, MOST_RUNS, Bug, hunt
 from simulation.profiles import PROFILES
 from simulation.weather import Weather
 
-RUNS = 40
-CHUNK = 20
+RUNS = 20
+CHUNK = 10
 
 
 @pytest.mark.parametrize("first", range(0, RUNS, CHUNK))

@@ -64,6 +64,8 @@ class Weather:
     ack_lost: float = 0.0
     delayed: float = 0.0
     """A message that takes seconds to minutes."""
+    erased: float = 0.0
+    """A customer whose data goes while it is unknown whether the carrier took their parcel."""
     outages: int = 0
     """Times during which an external system answers nothing, or the topic takes little."""
     poison: int = 0
@@ -110,6 +112,7 @@ class Weather:
             skew=random.choice((0.0, 0.0, 0.5, 5.0)),
             step_s=random.choice((0.002, 0.02, 0.2)),
             lasts=random.choice((20.0, 120.0, 600.0, 2000.0)),
+            erased=rate(0.5, 0.3),
         )
 
     def without(self, name: str) -> Weather:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orderflow import files
 from orderflow.api import Api
+from orderflow.attempts import COLLECTION as ATTEMPTS
 from orderflow.driver import OutOfTime, interleave
 from orderflow.ports import Conflict, Delivery, Ports, Unavailable
 from orderflow.processing import Done, Outcome, Retry, Shell
@@ -129,10 +130,14 @@ class Invocation:
             world.note(self._process.name, step, _told(answer), self._subjects(places))
             if type(step) is Ask and isinstance(answer, Unavailable):
                 self._fleet.count_failure(self._service, self._tags, places)
+            if type(step) is Put and step.collection == ATTEMPTS:
+                self._fleet.count_attempt(self._service, self._tags[places[0]][1], step, answer)
             self._next(answer)
             return
         self._fleet.count_fault(step, fault)
         self._fleet.count_met(self._service, self._tags, places)
+        if type(step) is Ask and step.method == "label" and world.chance(self._fleet.weather.erased):
+            self._fleet.erase(step.arguments["order_id"])
         match fault:
             case "crash before":
                 self._die(places, step, fault)
@@ -244,6 +249,9 @@ class Fleet:
         """The last note with which a service let go of an event."""
         self.failures: Counter[tuple[str, str]] = Counter()
         """Calls without answer, by (service, event id)."""
+        self.attempts: Counter[tuple[str, str]] = Counter()
+        """Attempts that were counted since the count last began, by (service, event id)."""
+        self.erase: Callable[[str], None] = lambda order_id: None
         self.faults: Counter[tuple[str, str]] = Counter()
         """Faults of any kind that met an event, by (service, event id)."""
         self._broker = broker
@@ -356,6 +364,19 @@ class Fleet:
 
     def count_fault(self, step: Step, fault: str) -> None:
         self.world.coverage[label(step), fault] += 1
+
+    def count_attempt(self, service: str, event_id: str, put: Put, answer: Any) -> None:
+        """An attempt was counted, or the count begins anew."""
+        if isinstance(answer, Exception):
+            return
+        if put.document["count"] == 0:
+            self.attempts[service, event_id] = 0
+            return
+        self.attempts[service, event_id] += 1
+        most = 2 * self._limits[service].max_attempts + self.faults[service, event_id]
+        if self.attempts[service, event_id] > most:
+            times = self.attempts[service, event_id]
+            raise Violation(f"R-REL-3: {service} failed {times} times at {event_id}, and does not give it up")
 
     def count_met(self, service: str, tags: list[tuple[str, str]], places: Sequence[int]) -> None:
         for place in places:

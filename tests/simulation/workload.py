@@ -58,6 +58,7 @@ class Workload:
         self._fleet = fleet
         self._settings = settings
         self._weather = weather
+        fleet.erase = self._erase
 
     def prepare(self, orders: int) -> None:
         """Fill shelves and put everything on the agenda."""
@@ -79,7 +80,7 @@ class Workload:
         for number in range(2 if self._weather.rare else random.choice((0, 0, 1, 2))):
             at = random.random() * (self.last + 60.0)
             self._world.after(at, self._drop, number)
-        for number in range(2 if self._weather.rare else random.random() < 0.1):
+        for number in range(4 if self._weather.rare else random.random() < 0.1):
             self._world.after(random.random() * (self.last + 60.0), self._reprice, number)
         for _ in range(random.choice((0, 0, 1, 4))):
             self._world.after(random.random() * (self.last + 30.0), self._move_house)
@@ -218,6 +219,16 @@ class Workload:
             document = {"schema": 1, "rev": stored.document["rev"] + 1, "state": self._person()}
             self._store.replace("customers", customer, document, stored)
 
+    def _erase(self, order_id: str) -> None:
+        """The data of the customer of an order go, and nothing is sent to them any more."""
+        shipment = self._store.get("shipments", order_id)
+        assert shipment is not None
+        customer = shipment.document["state"]["customer_id"]
+        stored = self._store.get("customers", safe_key(customer))
+        if self._fleet.stormy and stored is not None:
+            self._note(customer, "is erased", None)
+            self._store.delete("customers", customer, stored)
+
     def settle_in(self) -> None:
         """Everybody has an address again: what waits for one can go on."""
         for customer in self.customers:
@@ -246,7 +257,8 @@ class Workload:
         self._fleet.ports.drop.put(name, "\n".join(rows).encode())
         self._broker.enqueue(FILES, name.encode(), {}, name, name)
         if self._world.random.random() < 0.3:
-            self._world.coverage[f"deliver to {FILES}", "duplicate"] += 1
+            if self._weather.duplicate:
+                self._world.coverage[f"deliver to {FILES}", "duplicate"] += 1
             self._broker.enqueue(FILES, name.encode(), {}, name, name)
 
     # Operators and others
