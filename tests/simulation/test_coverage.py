@@ -1,0 +1,46 @@
+"""No step is spared any fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from simulation import simulate
+from simulation.coverage import Pair, left, pairs, unknown
+from simulation.profiles import PROFILES
+from simulation.weather import Weather, draw_settings
+
+MOST_RUNS = 400
+"""Within how many runs of the worst weather every fault must have met every step."""
+
+
+@pytest.mark.timeout(900)  # 270 runs: more than a minute of processor time
+def test_every_fault_meets_every_step() -> None:
+    hit: Counter[Pair] = Counter()
+    profiles = list(PROFILES)
+    for seed in range(MOST_RUNS):
+        # What is drawn is seldom the worst: here all services take part, faults are many where few handlers come,
+        # and a breaker opens so late that messages use up their attempts.
+        random = Random(seed)
+        weather = replace(
+            Weather.draw(random),
+            rare=0.3,
+            outside=0.5,
+            stall=0.02,
+            crash_done_late=0.02,
+            told_conflict=0.05,
+            redrives=10,
+        )
+        settings = replace(draw_settings(random), breaker_failures=20)
+        profile = profiles[seed % len(profiles)]
+        result = simulate(seed, profile, weather=weather, settings=settings, everybody=True, orders=4)
+        assert not result.violations, result.report()
+        hit += result.world.coverage
+        if not left(hit):
+            break
+    assert not left(hit)
+    assert not unknown(hit)
+    assert hit.keys() == pairs()
