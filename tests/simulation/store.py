@@ -29,9 +29,7 @@ class SimulatedStore:
 
     def get(self, collection: str, key: str) -> Stored | None:
         stored = self._documents.get((collection, key))
-        if stored is not None and self._through_json:
-            return Stored(json.loads(json.dumps(stored.document)), stored.version)
-        return stored
+        return None if stored is None else self._shown(stored)
 
     def insert(self, collection: str, key: str, document: Document) -> Stored:
         if (collection, key) in self._documents:
@@ -43,7 +41,8 @@ class SimulatedStore:
         return self._write(collection, key, document, found.document)
 
     def delete(self, collection: str, key: str, previous: Stored) -> None:
-        self._at(collection, key, previous)
+        found = self._at(collection, key, previous)
+        self._index(collection, key, {}, found.document)
         del self._documents[collection, key]
 
     def query(
@@ -67,10 +66,15 @@ class SimulatedStore:
             reverse=descending,
         )
         if cursor is not None:
-            after = tuple(json.loads(cursor))
+            after = _position(cursor)
             entries = [entry for entry in entries if (entry < after if descending else entry > after)]
-        items = tuple((key, self._documents[collection, key]) for _, key in entries[:limit])
+        items = tuple((key, self._shown(self._documents[collection, key])) for _, key in entries[:limit])
         return Page(items, json.dumps(entries[limit - 1]) if len(entries) > limit else None)
+
+    def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
+        for (name, key), stored in list(self._documents.items()):
+            if name == collection:
+                yield key, self._shown(stored)
 
     def all(self, collection: str) -> Iterator[tuple[str, Document]]:
         """Every document of a collection, for checks."""
@@ -89,7 +93,13 @@ class SimulatedStore:
         self._index(collection, key, stored.document, previous)
         for watcher in self.watchers:
             watcher(collection, key, stored.document, previous)
-        return stored
+        return self._shown(stored)
+
+    def _shown(self, stored: Stored) -> Stored:
+        """A document as its reader gets it."""
+        if not self._through_json:
+            return stored
+        return Stored(json.loads(json.dumps(stored.document)), stored.version)
 
     def _copied(self, document: Document) -> Document:
         """Fields sorted by name, as the adapters write them."""
@@ -110,3 +120,11 @@ class SimulatedStore:
             self._indexed[collection, name, partition].pop(key, None)
         for name, (partition, sort) in new.items():
             self._indexed.setdefault((collection, name, partition), {})[key] = (sort, self._world.time)
+
+
+def _position(cursor: str) -> tuple[str, str]:
+    """The last page's last sort value and key. Raises `ValueError` for what no page gave."""
+    match json.loads(cursor):
+        case [str(sort), str(key)]:
+            return sort, key
+    raise ValueError("not a cursor")
