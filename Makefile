@@ -28,7 +28,7 @@ test: $(VENV)/.ready ## Run every test that this machine can run (ARGS="tests/un
 # Not for people: what `make test` is made of. Tests that need nothing of the machine's time go side by side.
 .PHONY: test-parts test-demo
 test-parts:
-	@$(RUN)/python -m pytest tests --ignore=tests/conformance --ignore=tests/demo -n 2
+	@$(RUN)/python -m pytest tests --ignore=tests/conformance --ignore=tests/demo -n 2 --dist worksteal
 test-demo:
 	@$(RUN)/python -m pytest tests/demo
 
