@@ -36,7 +36,7 @@ def test_handlers_that_die_at_any_moment_lose_nothing_and_double_nothing(world: 
                 os.kill(host.pid, signal.SIGKILL if how == "killed" else signal.SIGTERM)
     outcomes = [world.ended(client, order_id)["status"] for order_id in order_ids]
 
-    verdict = world.at_rest(order_ids)
+    verdict = world.at_rest(order_ids, crashes=True)
 
     assert outcomes == ["shipped"] * 6
     assert verdict.sent_again <= len(order_ids)

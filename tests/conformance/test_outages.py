@@ -32,7 +32,7 @@ def test_orders_under_way_when_the_cloud_is_cut_off_end_when_it_is_back(world: W
         wait_until(lambda: complaints(world) != [], "a function to notice")
     outcomes = {order_id: world.ended(client, order_id)["status"] for order_id in order_ids}
 
-    world.at_rest(order_ids)
+    world.at_rest(order_ids, crashes=True)
 
     assert set(outcomes.values()) == {"shipped"}
     assert [order_id for order_id in order_ids if world.letters(order_id)] == []

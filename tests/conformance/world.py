@@ -19,6 +19,7 @@ from orderflow.events import Event, OrderPlaced
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document, Ports
 from orderflow.processing import Shell
+from orderflow.providers import MODE_LIFE_SECONDS
 from orderflow.record import Record, load
 from orderflow.services import SERVICES, find
 from orderflow.services.inventory import STOCK, stock_key
@@ -101,9 +102,12 @@ class World:
         wait_until(closed, f"order {order_id} to end on {self.name}")
         return shown
 
-    def at_rest(self, order_ids: Iterable[str] = (), stocked: dict[str, int] | None = None) -> Verdict:
+    def at_rest(
+        self, order_ids: Iterable[str] = (), stocked: dict[str, int] | None = None, *, crashes: bool = False
+    ) -> Verdict:
         """Wait until nothing is on its way any more and every promise about these orders holds; answers the verdict.
-        Fails the test with what is broken where it never does. (Dead letters of other tests do not count: I6.)"""
+        Fails the test with what is broken where it never does. (Dead letters of other tests do not count: I6.) With
+        ``crashes`` a message may have been sent again: between the provider's answer and its record."""
         order_ids = list(order_ids)
         verdict = Verdict()
 
@@ -114,7 +118,7 @@ class World:
             nonlocal verdict
             if not self._quiet():
                 return False
-            verdict = check(self.ports, order_ids, stocked or {})
+            verdict = check(self.ports, order_ids, stocked or {}, crashes=crashes)
             return not broken()
 
         try:
@@ -181,13 +185,16 @@ class World:
         assert [error for error in self.ports.publisher.publish(envelopes) if error] == []
 
     def break_provider(self, name: str, mode: str | None) -> None:
-        """Let a simulated provider be ``down``, ``slow`` or ``refuse``; None mends it."""
+        """Let a simulated provider be ``down``, ``slow`` or ``refuse``; None mends it. Returns when every function has
+        noticed: each believes what it has read for `MODE_LIFE_SECONDS`."""
         stored = self.ports.store.get("simulation", name)
         document = {"rev": stored.document["rev"] + 1 if stored else 1, "mode": mode or "ok"}
         if stored is None:
             self.ports.store.insert("simulation", name, document)
         else:
             self.ports.store.replace("simulation", name, document, stored)
+        noticed_at = time.monotonic() + MODE_LIFE_SECONDS
+        wait_until(lambda: mode is None or time.monotonic() > noticed_at, "the functions to notice")
 
     def deliver(self, service: str, body: bytes, attributes: Mapping[str, str] | None = None) -> None:
         """Put a message of any bytes into one service's queue, past the topic: what a redrive does."""

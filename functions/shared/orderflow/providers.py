@@ -19,7 +19,8 @@ from orderflow.ports import Clock, Conflict, Document, Store, Unavailable
 
 COLLECTIONS = ("gateway", "carrier", "messages", "simulation")
 _TRIES = 20
-_MODE_LIFE_SECONDS = 1.0
+MODE_LIFE_SECONDS = 1.0
+"""For how long a process believes what ``simulation/<name>`` said."""
 
 
 def from_environment(environ: Mapping[str, str], store: Store, clock: Clock) -> dict[str, Any]:
@@ -45,7 +46,7 @@ class _Books:
     def obey_simulation(self) -> str:
         """Do what ``simulation/<name>`` said within the last second; answers the mode. Raises `Unavailable` when it is
         down."""
-        if self._clock.now() - self._mode_read_at > _MODE_LIFE_SECONDS:
+        if self._clock.now() - self._mode_read_at > MODE_LIFE_SECONDS:
             order = self._store.get("simulation", self._name)
             self._mode = order.document["mode"] if order else "ok"
             self._mode_read_at = self._clock.now()
