@@ -50,7 +50,7 @@ def test_a_duplicate_in_the_same_batch_and_much_later_has_no_further_effect(worl
     [event] = world.unpublished(sku, 2)
     order_id = event.subject
     world.publish(*[event] * 5)
-    wait_until(lambda: closed(world, order_id), "the order to end")
+    wait_until(lambda: world.closed(order_id), "the order to end")
     world.at_rest([order_id], {sku: 5})
     before = documents(world, order_id)
 
@@ -85,7 +85,7 @@ def test_a_cancellation_that_comes_before_the_order_leaves_nothing_behind(world:
     late, *_, cancelled = world.unpublished(sku, 2, cancelled=True)
     order_id = late.subject
     world.publish(cancelled)
-    wait_until(lambda: closed(world, order_id), "the cancellation to be answered")
+    wait_until(lambda: world.closed(order_id), "the cancellation to be answered")
 
     world.publish(late)
     for service in ("payment", "inventory"):
@@ -111,7 +111,7 @@ def test_a_join_waits_for_its_events_in_whatever_order_they_come(world: World, s
 
     world.publish(event)
 
-    wait_until(lambda: closed(world, order_id), "the order to end")
+    wait_until(lambda: world.closed(order_id), "the order to end")
     assert world.state("order", order_id).status == "shipped"
     assert len(world.ports.store.get("carrier", order_id).document["entries"]) == 1  # type: ignore[union-attr]
 
@@ -125,7 +125,7 @@ def test_one_bad_message_fails_alone(world: World, sku: str) -> None:
 
     letter = world.letter(bad.id, "payment")
     order_ids = [event.subject for event in good]
-    wait_until(lambda: all(closed(world, order_id) for order_id in order_ids), "the good ones")
+    wait_until(lambda: all(world.closed(order_id) for order_id in order_ids), "the good ones")
     verdict = world.at_rest(order_ids)
 
     assert letter.reason == "malformed"
@@ -137,7 +137,7 @@ def test_one_bad_message_fails_alone(world: World, sku: str) -> None:
 def test_another_payload_under_a_known_id_is_refused_and_reported(world: World, sku: str) -> None:
     [first] = world.unpublished(sku)
     world.publish(first)
-    wait_until(lambda: closed(world, first.subject), "the order to end")
+    wait_until(lambda: world.closed(first.subject), "the order to end")
     before = world.state("payment", first.subject)
 
     world.publish(first.model_copy(update={"data": {**first.data, "total": 1}}))
@@ -150,7 +150,7 @@ def test_another_payload_under_a_known_id_is_refused_and_reported(world: World, 
 def test_a_message_is_known_by_its_event_whatever_the_transport_calls_it(world: World, sku: str) -> None:
     [event] = world.unpublished(sku)
     world.publish(event)
-    wait_until(lambda: closed(world, event.subject), "the order to end")
+    wait_until(lambda: world.closed(event.subject), "the order to end")
 
     world.deliver("payment", event.to_bytes(), event.attributes())
     wait_until(lambda: payments(world, "duplicate", event.id) != [], "the duplicate")
@@ -167,29 +167,21 @@ def test_a_batch_stops_at_its_deadline_and_what_is_given_back_is_done_once(world
     app = App(world.ports, Settings())
     deliveries = [Delivery(event.to_bytes(), event.attributes()) for event in events]
 
-    world.break_provider("gateway", "slow")
-    try:
+    with world.broken("gateway", "slow"):
         outcomes = app.consume("payment", deliveries, deadline=time.time() + 1.0)
-    finally:
-        world.break_provider("gateway", None)
 
     done = [event for event, outcome in zip(events, outcomes, strict=True) if isinstance(outcome, Done)]
     given_back = [event for event in events if event not in done]
     assert given_back, "four slow calls do not fit into a second"
     world.publish(*given_back)  # What was done says so again; what was not begun begins.
     order_ids = [event.subject for event in events]
-    wait_until(lambda: all(closed(world, order_id) for order_id in order_ids), "the orders to end")
+    wait_until(lambda: all(world.closed(order_id) for order_id in order_ids), "the orders to end")
     verdict = world.at_rest(order_ids)
     assert verdict.outcomes == {"shipped": 4}
 
 
 def payments(world: World, message: str, event_id: str) -> list[dict[str, Any]]:
     return [line for line in world.log(message, event_id) if line["service"] == "payment"]
-
-
-def closed(world: World, order_id: str) -> bool:
-    """Whether nothing more will happen to an order."""
-    return bool(world.state("order", order_id).closed)
 
 
 def documents(world: World, order_id: str) -> dict[str, Any]:

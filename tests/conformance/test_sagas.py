@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -40,14 +41,12 @@ def test_what_was_done_for_a_cancelled_order_is_undone(
     world: World, token: str, quantity: int, price: int, country: str, reason: str
 ) -> None:
     client, sku = world.customer(country), world.stocked(10, price)
-    if reason == "fraud-suspected":
-        world.break_provider("gateway", "down")  # A suspicion after the confirmation would only raise an alarm.
-    try:
+    with ExitStack() as stack:
+        if reason == "fraud-suspected":  # A suspicion after the confirmation would only raise an alarm.
+            stack.enter_context(world.broken("gateway", "down"))
         order_id = placed(client, order(sku, quantity=quantity, token=token))
         if reason == "fraud-suspected":
             wait_until(lambda: client.get(f"/orders/{order_id}").json()["status"] == "cancelled", "the screening")
-    finally:
-        world.break_provider("gateway", None)
     shown = world.ended(client, order_id)
 
     verdict = world.at_rest([order_id], {sku: 10})
@@ -59,13 +58,10 @@ def test_what_was_done_for_a_cancelled_order_is_undone(
 @pytest.mark.case(12, needs="saga")
 def test_a_customer_may_cancel_until_it_is_shipped_and_everything_is_undone(world: World) -> None:
     client, sku = world.customer(), world.stocked(10)
-    world.break_provider("gateway", "down")
-    try:
+    with world.broken("gateway", "down"):
         order_id = placed(client, order(sku))
         wait_until(lambda: world.state("inventory", order_id) is not None, "the reservation")
         assert client.post(f"/orders/{order_id}/cancel").status_code == 202
-    finally:
-        world.break_provider("gateway", None)
     shown = world.ended(client, order_id)
 
     world.at_rest([order_id], {sku: 10})
@@ -77,34 +73,16 @@ def test_a_customer_may_cancel_until_it_is_shipped_and_everything_is_undone(worl
 @pytest.mark.case(12, needs="saga")
 def test_an_order_past_its_deadline_is_cancelled_by_the_sweeper(world: World) -> None:
     client, sku = world.customer(), world.stocked(10)
-    world.break_provider("gateway", "down")
-    try:
+    with world.broken("gateway", "down"):
         order_id = placed(client, order(sku))
         wait_until(lambda: world.state("inventory", order_id) is not None, "the reservation")
-        _let_it_expire(world, order_id)
+        world.rewind(order_id, expires_at=1.0, due_at=1.0)
         wait_until(lambda: client.get(f"/orders/{order_id}").json()["status"] == "cancelled", "the sweeper")
-    finally:
-        world.break_provider("gateway", None)
     shown = world.ended(client, order_id)
 
     world.at_rest([order_id], {sku: 10})
 
     assert shown["reason"].startswith("deadline")
-
-
-def _let_it_expire(world: World, order_id: str) -> None:
-    """Set an order's deadline to long ago, as time would."""
-    from orderflow.record import load
-    from orderflow.services.order import SERVICE
-
-    stored = world.ports.store.get("orders", order_id)
-    record = load(SERVICE, stored)
-    assert record.state is not None
-    past = record.state.model_copy(update={"expires_at": 1.0, "due_at": 1.0})
-    document = {**record.to_document(SERVICE), "state": past.model_dump(mode="json", exclude_none=True)}
-    assert SERVICE.index is not None
-    assert stored is not None
-    world.ports.store.replace("orders", order_id, {**document, "index": SERVICE.index(past)}, stored)
 
 
 @pytest.mark.case(12, needs="saga")

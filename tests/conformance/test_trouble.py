@@ -3,8 +3,6 @@ redrive, breakers, compensations that fail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 import httpx
@@ -14,16 +12,6 @@ from conformance.world import World, fact, order, order_placed, placed
 from orderflow.keys import safe_key
 from orderflow.services import find
 from waiting import wait_until
-
-
-@contextmanager
-def broken(world: World, provider: str, mode: str) -> Iterator[None]:
-    """A provider in trouble for the length of a block."""
-    world.break_provider(provider, mode)
-    try:
-        yield
-    finally:
-        world.break_provider(provider, None)
 
 
 def spoil(world: World, customer: str) -> dict[str, object]:
@@ -142,7 +130,7 @@ def test_a_redriven_message_that_is_still_bad_is_one_incident_again(world: World
 @pytest.mark.case(22, needs="circuit breaker")
 def test_while_the_gateway_is_down_orders_wait_and_spend_no_attempts(world: World, sku: str) -> None:
     client = world.customer()
-    with broken(world, "gateway", "down"):
+    with world.broken("gateway", "down"):
         orders_until_it_is_noticed(world, client, sku, "gateway")
         order_ids = [placed(client, order(sku)) for _ in range(5)]
         wait_until(lambda: all(world.state("inventory", each) for each in order_ids), "the reservations")
@@ -160,7 +148,7 @@ def test_while_the_gateway_is_down_orders_wait_and_spend_no_attempts(world: Worl
 @pytest.mark.case(23, needs="saga")
 def test_a_refund_that_fails_for_a_while_is_made_once_when_it_can_be(world: World, sku: str) -> None:
     client = world.customer("AQ")
-    with broken(world, "carrier", "down"):
+    with world.broken("carrier", "down"):
         order_id = placed(client, order(sku))
         wait_until(lambda: client.get(f"/orders/{order_id}").json()["status"] == "confirmed", "the confirmation")
         world.break_provider("gateway", "down")
@@ -181,7 +169,7 @@ def test_a_refund_that_fails_for_a_while_is_made_once_when_it_can_be(world: Worl
 @pytest.mark.parametrize("provider", ["gateway", "carrier", "email"])
 def test_a_provider_that_was_away_finds_its_backlog_and_nothing_is_lost(world: World, sku: str, provider: str) -> None:
     client = world.customer()
-    with broken(world, provider, "down"):
+    with world.broken(provider, "down"):
         order_ids = orders_until_it_is_noticed(world, client, sku, provider)
     for order_id in order_ids:
         assert world.ended(client, order_id)["status"] == "shipped"

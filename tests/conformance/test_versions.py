@@ -30,7 +30,7 @@ def test_an_event_of_an_unknown_type_is_nobodys_business(world: World, sku: str)
     )
     [known] = world.unpublished(sku)
     world.publish(stranger, known)
-    wait_until(lambda: world.state("order", known.subject).closed, "the known one")
+    wait_until(lambda: world.closed(known.subject), "the known one")
 
     assert world.state("payment", stranger.subject) is None
     assert world.letters(stranger.id, "order", "inventory", "payment", "shipping", "fraud", "email") == []
@@ -41,7 +41,7 @@ def test_a_field_that_a_newer_version_added_is_ignored(world: World, sku: str) -
     [event] = world.unpublished(sku)
     world.publish(event.model_copy(update={"data": {**event.data, "gift_wrapping": "gold"}}))
 
-    wait_until(lambda: world.state("order", event.subject).closed, "the order to end")
+    wait_until(lambda: world.closed(event.subject), "the order to end")
     assert world.state("order", event.subject).status == "shipped"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -163,6 +164,20 @@ class World:
             requests.append(("POST", "/orders/{order_id}/cancel", None))
         return withheld(self.ports, customer, requests)
 
+    def closed(self, order_id: str) -> bool:
+        """Whether nothing more will happen to an order, as its document says."""
+        return bool(self.state("order", order_id).closed)
+
+    def rewind(self, order_id: str, **update: float) -> None:
+        """Set times of an order's document, as if they had passed."""
+        service = find("order")
+        stored = self.ports.store.get(service.collection, safe_key(order_id))
+        assert stored is not None
+        record = load(service, stored)
+        assert record.state is not None
+        past = replace(record, state=record.state.model_copy(update=update))
+        self.ports.store.replace(service.collection, safe_key(order_id), past.to_document(service), stored)
+
     # Trouble
 
     def letters(self, text: str, *services: str) -> list[DeadLetter]:
@@ -205,6 +220,15 @@ class World:
         """What an operator's redrive does; answers why it was refused, if it was."""
         shell = Shell(Settings(), self.ports.clock, Random(0))
         return run(redrive(shell, find(letter.service), letter), self.ports)
+
+    @contextmanager
+    def broken(self, provider: str, mode: str) -> Iterator[None]:
+        """A provider in trouble for the length of a block."""
+        self.break_provider(provider, mode)
+        try:
+            yield
+        finally:
+            self.break_provider(provider, None)
 
     def log(self, message: str, event_id: str) -> list[dict[str, Any]]:
         """The lines of one kind that the functions of this machine have logged about an event."""
