@@ -89,7 +89,7 @@ class Store(Protocol):
 
     def scan(self, collection: str) -> Iterator[tuple[str, Stored]]:
         """Every document of a collection with its key, in no order, fetched in pages. For tools, not for functions:
-        it costs as much as the collection is large, and no function is permitted to."""
+        it costs as much as the collection is large."""
 
 
 class Publisher(Protocol):
