@@ -76,7 +76,7 @@ def test_there_is_something_to_look_at() -> None:
 
 @pytest.mark.parametrize("path", SHARED_FILES, ids=ids)
 def test_the_domain_and_the_shell_import_no_cloud_and_no_tool(path: Path) -> None:
-    known = {*sys.stdlib_module_names, "orderflow", "pydantic", "jwt"}
+    known = {*sys.stdlib_module_names, "orderflow", "orjson", "pydantic", "typing_extensions", "jwt"}
     found = {module for module, _ in imports(path)}
     assert {module for module in found if module.split(".")[0] not in known} == set()
     assert not [module for module in found if module.split(".")[0].startswith("orderflow_")]

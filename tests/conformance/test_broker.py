@@ -25,8 +25,8 @@ WEIRD = [
 
 def event(data: dict[str, Any], **more: Any) -> Envelope:
     """An event that no service hears, so that only probes take notice."""
-    return Envelope.model_validate(
-        {
+    return Envelope(
+        **{
             "id": str(uuid.uuid4()),
             "source": "/conformance",
             "type": "com.example.orderflow.ConformanceProbed.v1",

@@ -120,7 +120,7 @@ def test_a_join_waits_for_its_events_in_whatever_order_they_come(world: World, s
 def test_one_bad_message_fails_alone(world: World, sku: str) -> None:
     """Nine good messages and a bad one published together: the good ones are handled once, the bad one is aside."""
     good = [world.unpublished(sku)[0] for _ in range(9)]
-    bad = fact(order_placed(sku)).model_copy(update={"data": {"order_id": "poison", "lines": "none"}})
+    bad = fact(order_placed(sku)).replace(data={"order_id": "poison", "lines": "none"})
     world.publish(*good[:5], bad, *good[5:])
 
     letter = world.letter(bad.id, "payment")
@@ -140,7 +140,7 @@ def test_another_payload_under_a_known_id_is_refused_and_reported(world: World, 
     wait_until(lambda: world.closed(first.subject), "the order to end")
     before = world.state("payment", first.subject)
 
-    world.publish(first.model_copy(update={"data": {**first.data, "total": 1}}))
+    world.publish(first.replace(data={**first.data, "total": 1}))
 
     assert world.letter(first.id, "payment").reason == "id-reused"
     assert world.state("payment", first.subject) == before

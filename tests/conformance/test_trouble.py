@@ -113,7 +113,7 @@ def test_waits_between_attempts_are_drawn_from_growing_bounds(world: World) -> N
 
 @pytest.mark.case(9, needs="dead letter with a reason")
 def test_a_redriven_message_that_is_still_bad_is_one_incident_again(world: World, sku: str) -> None:
-    bad = fact(order_placed(sku, tier="high")).model_copy(update={"data": {"order_id": "poison"}})
+    bad = fact(order_placed(sku, tier="high")).replace(data={"order_id": "poison"})
     world.deliver("fraud", bad.to_bytes(), bad.attributes())
     letter = world.letter(bad.id, "fraud")
 

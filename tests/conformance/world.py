@@ -267,7 +267,7 @@ def fact(event: Event, **more: Any) -> Envelope:
         "channel": data.get("channel"),
         "data": data,
     }
-    return Envelope.model_validate({**attributes, **more})
+    return Envelope(**{**attributes, **more})
 
 
 def order_placed(sku: str, quantity: int = 1, **more: Any) -> OrderPlaced:

@@ -77,7 +77,7 @@ def test_an_event_runs_from_the_unpacked_zip_with_nothing_else_on_the_path(packa
 
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout.splitlines()[-1] == "acknowledged"
-    assert '"message": "ignored"' in run.stdout
+    assert '"message":"ignored"' in run.stdout
 
 
 _ENVIRONMENT = {

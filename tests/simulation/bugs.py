@@ -161,7 +161,7 @@ def random_ids() -> AbstractContextManager[Any]:
 
     def wrong(self: Shell, emitted: Any) -> Steps[None]:
         for envelope in emitted:
-            yield Publish(envelope.model_copy(update={"id": f"random-{next(numbers)}"}))
+            yield Publish(envelope.replace(id=f"random-{next(numbers)}"))
 
     return patch.object(Shell, "publish", wrong)
 
@@ -214,7 +214,7 @@ def transport_ids() -> AbstractContextManager[Any]:
 
     def wrong(self: Shell, service: Service[Any], delivery: Delivery) -> Steps[Any]:
         try:
-            envelope: Envelope = decode(delivery.body).model_copy(update={"id": delivery.transport_id})
+            envelope: Envelope = decode(delivery.body).replace(id=delivery.transport_id)
         except ValueError:
             return (yield from deliver(self, service, delivery))
         return (yield from deliver(self, service, replace(delivery, body=envelope.to_bytes())))

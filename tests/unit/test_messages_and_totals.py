@@ -205,7 +205,7 @@ def test_a_message_is_sent_once_however_often_it_is_asked_for(lab: Lab) -> None:
     provider = Provider(lab)
     for _ in range(3):
         lab.deliver("email", requested())
-    lab.deliver("email", requested().model_copy(update={"id": "another"}))
+    lab.deliver("email", requested().replace(id="another"))
     assert len(provider.sent) == 1
 
 

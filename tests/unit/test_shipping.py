@@ -101,7 +101,7 @@ def test_what_is_shipped_or_refused_is_not_begun_anew_by_a_late_event(lab: Lab, 
     before = lab.state("shipping")
     lab.ports.dependencies["carrier"] = None  # type: ignore[index]
     for event in THREE:
-        assert done(lab.deliver("shipping", event.model_copy(update={"id": f"{event.id}-2"}))) == "handled"
+        assert done(lab.deliver("shipping", event.replace(id=f"{event.id}-2"))) == "handled"
     assert lab.state("shipping") == before
     assert len(lab.published()) == 1
 

@@ -15,7 +15,7 @@ from orderflow.envelope import PREFIX, Envelope, Malformed, first_error
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Sku = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$")]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
-Minor = Annotated[int, Field(ge=0)]
+Minor = Annotated[int, Field(ge=0, le=10_000_000_000_000_000)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=300)]
 Tier = Literal["standard", "elevated", "high"]
@@ -24,6 +24,8 @@ Category = Literal["order", "answer", "stock", "message"]
 
 CATALOGUE: dict[tuple[str, int], type[Event]] = {}
 """Every event by (kind, version)."""
+_BY_TYPE: dict[str, type[Event]] = {}
+"""Every event by its CloudEvents type."""
 
 
 class UnknownEvent(Malformed):
@@ -44,6 +46,7 @@ class Event(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         if "category" in cls.__dict__:
             CATALOGUE[cls.kind(), cls.version] = cls
+            _BY_TYPE[cls.type_name()] = cls
 
     @classmethod
     def kind(cls) -> str:
@@ -64,8 +67,8 @@ class Event(BaseModel):
 
 def read(envelope: Envelope) -> Event:
     """The typed event of an envelope. Raises `UnknownEvent`, or `Malformed` where its data break the model."""
-    model = CATALOGUE.get(_kind_and_version(envelope.type))
-    if model is None or model.type_name() != envelope.type:
+    model = _BY_TYPE.get(envelope.type)
+    if model is None:
         raise UnknownEvent(f"type: {envelope.type[:200]} is not in the catalogue")
     try:
         event = model.model_validate(envelope.data)
@@ -74,11 +77,6 @@ def read(envelope: Envelope) -> Event:
     if (envelope.kind, envelope.category, envelope.subject) != (model.kind(), model.category, event.subject):
         raise Malformed("kind, category and subject: they must be what type and data say")
     return event
-
-
-def _kind_and_version(type_name: str) -> tuple[str, int]:
-    kind, _, version = type_name.removeprefix(PREFIX).rpartition(".v")
-    return (kind, int(version)) if type_name.startswith(PREFIX) and version.isdecimal() else ("", 0)
 
 
 class Line(BaseModel):

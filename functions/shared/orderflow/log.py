@@ -3,10 +3,11 @@ data."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from orderflow.envelope import Envelope, rfc3339
 from orderflow.ports import DeadLetter, Delivery
@@ -31,7 +32,7 @@ def write(level: str, message: str, **fields: Any) -> None:
         return
     given = {name: value for name, value in fields.items() if value is not None}
     line = {"severity": level, "time": rfc3339(time.time()), "message": message, **given}
-    sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(orjson.dumps(line, default=str).decode() + "\n")
 
 
 def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outcome) -> None:

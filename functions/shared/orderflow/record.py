@@ -64,7 +64,7 @@ class Record(Generic[S]):
 
     def emitted_for(self, cause_id: str) -> list[Envelope]:
         """The events that were emitted for one that was absorbed."""
-        return [Envelope.model_validate(envelope) for envelope in self.absorbed[cause_id][1]]
+        return [Envelope.trusted(envelope) for envelope in self.absorbed[cause_id][1]]
 
     def contradicts(self, cause: Cause) -> bool:
         """Whether an event of this id but of other content was seen before."""
@@ -108,22 +108,26 @@ def envelopes(service_name: str, cause: Cause, events: tuple[Event, ...], now: f
 
 
 def _envelope(service_name: str, cause: Cause, ordinal: int, event: Event, now: float) -> Envelope:
-    event_id = derived_id(cause.id, service_name, event.type_name(), str(ordinal))
+    type_name, kind = event.type_name(), event.kind()
+    event_id = derived_id(cause.id, service_name, type_name, str(ordinal))
     data: dict[str, Any] = event.model_dump(mode="json", exclude_none=True)
-    return Envelope(
-        id=event_id,
-        source=f"/orderflow/{service_name}",
-        type=event.type_name(),
-        subject=event.subject,
-        time=rfc3339(now),
-        dataschema=f"urn:orderflow:{event.kind()}:v{event.version}",
-        correlationid=cause.correlation_id,
-        causationid=cause.causation_id,
-        traceparent=child_trace(cause.traceparent, event_id),
-        partitionkey=data.get("order_id", event.subject),
-        kind=event.kind(),
-        category=event.category,
-        tier=data.get("tier"),
-        channel=data.get("channel"),
-        data=data,
-    )
+    content = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": f"/orderflow/{service_name}",
+        "type": type_name,
+        "subject": event.subject,
+        "time": rfc3339(now),
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:orderflow:{kind}:v{event.version}",
+        "correlationid": cause.correlation_id,
+        "traceparent": child_trace(cause.traceparent, event_id),
+        "partitionkey": data.get("order_id", event.subject),
+        "kind": kind,
+        "category": event.category,
+        "data": data,
+    }
+    content |= {name: data[name] for name in ("tier", "channel") if name in data}
+    if cause.causation_id is not None:
+        content["causationid"] = cause.causation_id
+    return Envelope.trusted(content)

@@ -219,15 +219,19 @@ class Service(Generic[S]):
     writes: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    _kinds: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_kinds", frozenset(event.kind() for event in self.hears))
 
     def subscription_filter(self) -> dict[str, list[str]]:
         """The filter as the topology has it."""
         if self.filter is None:
-            return {"kind": sorted({event.kind() for event in self.hears})}
+            return {"kind": sorted(self._kinds)}
         return {name: list(values) for name, values in self.filter.items()}
 
     def lets_through(self, attributes: Mapping[str, str]) -> bool:
         """Whether an event with these attributes passes the subscription's filter."""
         if self.filter is None:
-            return attributes.get("kind") in {event.kind() for event in self.hears}
+            return attributes.get("kind") in self._kinds
         return all(attributes.get(name) in values for name, values in self.filter.items())
