@@ -17,6 +17,7 @@ from rich.table import Table
 
 from orderflow_cli import package as packaging
 from orderflow_cli import publish as publishing
+from orderflow_cli.asking import Approve, ask
 from orderflow_cli.hints import CODES, Exit
 from orderflow_cli.terraform import ENVIRONMENTS, Plan, Root, TerraformFailed
 from orderflow_local.fleet import CLOUDS
@@ -26,7 +27,6 @@ Environment = Annotated[str, typer.Option("--env", help="dev, staging or prod.")
 LocalState = Annotated[
     bool, typer.Option("--local-state", help="Keep Terraform's state in .orderflow/ instead of the shared store.")
 ]
-Approve = Annotated[bool, typer.Option("--yes", envvar="AUTO_APPROVE", help="Do not ask (also: AUTO_APPROVE=1).")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -85,7 +85,7 @@ def deploy(
     made = _plan(root)
     _show(made)
     if not made.empty:
-        _ask(f"Apply this to {cloud} {environment}?", approved)
+        ask(f"Apply this to {cloud} {environment}?", approved)
         root.apply(made)
     if cloud == "azure":
         _publish(root.outputs())
@@ -116,7 +116,7 @@ def destroy(
     _show(made)
     if made.empty:
         return
-    _ask(f"Delete all of {cloud} {environment}, its orders and its archive included?", approved)
+    ask(f"Delete all of {cloud} {environment}, its orders and its archive included?", approved)
     root.apply(made)
 
 
@@ -171,15 +171,6 @@ def _show_outputs(root: Root, *, as_json: bool = False) -> None:
     for name in ("api_url", "dashboard_url", "drop_bucket", "archive_bucket", "topic"):
         if name in found:
             print(f"{name:<15} {found[name]}")
-
-
-def _ask(question: str, approved: bool) -> None:
-    if approved:
-        return
-    if not sys.stdin.isatty():
-        print(f"orderflow: {question} Nobody is here to answer: pass AUTO_APPROVE=1", file=sys.stderr)
-        raise typer.Exit(Exit.USAGE)
-    typer.confirm(question, abort=True)
 
 
 def _root(cloud: str, environment: str, local_state: bool) -> Root:

@@ -123,6 +123,33 @@ _HINTS: tuple[tuple[str, Exit, str], ...] = (
 )
 
 
+_SDK_HINTS: tuple[tuple[str, str], ...] = (
+    # (pattern in the words of a cloud's SDK, what to do). The first that is found counts.
+    (r"NoCredentialsError|ExpiredToken|UnrecognizedClient|InvalidClientTokenId|TokenRetrievalError|SSOToken", _AWS),
+    (r"ClientAuthenticationError|CredentialUnavailableError|DefaultAzureCredential failed", _AZURE),
+    (r"DefaultCredentialsError|RefreshError|Unauthenticated|ReauthFailError", _GCP),
+    (
+        r"AccessDenied|AuthorizationError|Authorization(Permission|Failure)|Unauthorized|PermissionDenied|Forbidden",
+        "whoever is signed in lacks a right: docs/operations.md lists what the commands need on {cloud}",
+    ),
+    (
+        r"ResourceNotFound|NonExistentQueue|QueueDoesNotExist|NoSuchBucket|NotFound|does not exist",
+        "it is not there: is this the right environment, and is it deployed as this checkout declares it? "
+        "orderflow doctor --cloud {cloud} --target deployed",
+    ),
+    (
+        r"EndpointConnectionError|ConnectTimeout|ConnectionRefused|ConnectError|ServiceRequestError|Connection refused"
+        r"|ServiceUnavailable|RetryError|DeadlineExceeded|URLError|Errno",
+        "it cannot be reached: look at the network, or, for a local cloud, whether orderflow up still runs",
+    ),
+)
+
+
+def sdk_hint(words: str, cloud: str) -> str:
+    """What to do about an error of a cloud's SDK, by its words; an empty text where that is not known."""
+    return next((text.format(cloud=cloud) for pattern, text in _SDK_HINTS if re.search(pattern, words)), "")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Whom a hint speaks to: the cloud, the environment, and where Terraform keeps that environment's data."""

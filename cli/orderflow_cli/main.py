@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orderflow_cli import deploy
+from orderflow_cli import commands, deploy
 from orderflow_local.fleet import CLOUDS
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 deploy.add_to(app)
+commands.add_to(app)
 
 MISSING = 3
 
@@ -92,6 +94,7 @@ def up(cloud: Clouds = None, state: State = None) -> None:
     from orderflow_cli.demo import TITLES
     from orderflow_cli.workload import PEOPLE, generate
     from orderflow_local.fleet import Fleet
+    from orderflow_local.running import announced
 
     console = Console(highlight=False)
 
@@ -103,6 +106,7 @@ def up(cloud: Clouds = None, state: State = None) -> None:
                 ports = fleet.ports(name)
                 ports.drop.put("catalogue/demo.csv", world.catalogue_csv())
                 ports.drop.put("stock/demo.csv", world.stock_csv())
+                _register(fleet.clouds[name].api_url, fleet.token)
             console.print(f"state and logs: {fleet.workdir}")
             for name, running in fleet.clouds.items():
                 console.print(f"[bold]{TITLES[name]}[/]: {running.api_url}")
@@ -114,8 +118,12 @@ def up(cloud: Clouds = None, state: State = None) -> None:
                 f"  curl -sS {api}/orders -H \"authorization: Bearer $(curl -sS '{issuer}')\" "
                 '-d \'{"lines": [{"sku": "CUP", "quantity": 2}], "payment_token": "tok_visa"}\''
             )
-            console.print("Ctrl-C stops everything.")
-            threading.Event().wait()
+            print(
+                f"  orderflow orders place --cloud {next(iter(fleet.clouds))} --customer {customer} --line CUP=2 --wait"
+            )
+            with announced(fleet, Path.cwd()):
+                console.print("Ctrl-C stops everything.")
+                threading.Event().wait()
 
     _guarded(serve)
 
@@ -160,6 +168,17 @@ def package(
         sizes = (f"{made.size / 1e6:.1f} MB", f"{made.unpacked / 1e6:.1f} MB", str(made.files))
         table.add_row(name, str(made.path), *sizes, made.sha256[:16])
     Console(highlight=False).print(table)
+
+
+def _register(api_url: str, sign_in: Callable[[str], str]) -> None:
+    """Let the demo's customers leave their addresses: without one nothing is shipped."""
+    import httpx
+
+    from orderflow_cli.workload import HERMIT, PEOPLE
+
+    for person in (*PEOPLE, HERMIT):
+        headers = {"authorization": f"Bearer {sign_in(person.id)}"}
+        httpx.put(f"{api_url}/customers/me", headers=headers, json=person.contact, timeout=30).raise_for_status()
 
 
 def _chosen(clouds: list[str] | None) -> tuple[str, ...]:

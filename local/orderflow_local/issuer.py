@@ -60,10 +60,15 @@ class Issuer:
 
     def token(self, sub: str, *, audience: str, email: str = "", ttl: int = _LIFE_SECONDS, key: int = 0) -> str:
         """A token for ``sub`` that ``audience`` accepts for ``ttl`` seconds, none if it is negative."""
-        query = urlencode({"sub": sub, "aud": audience, "email": email, "ttl": ttl, "key": key})
-        with urlopen(f"{self.url}/token?{query}", timeout=5) as answer:
-            token: str = answer.read().decode()
-        return token
+        return ask_token(self.url, sub, audience=audience, email=email, ttl=ttl, key=key)
+
+
+def ask_token(issuer: str, sub: str, *, audience: str, email: str = "", ttl: int = _LIFE_SECONDS, key: int = 0) -> str:
+    """What `Issuer.token` answers, of an issuer that some process of this machine has started."""
+    query = urlencode({"sub": sub, "aud": audience, "email": email, "ttl": ttl, "key": key})
+    with urlopen(f"{issuer}/token?{query}", timeout=5) as answer:
+        token: str = answer.read().decode()
+    return token
 
 
 class SigningKeys:

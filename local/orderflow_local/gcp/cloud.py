@@ -27,6 +27,9 @@ PROJECT = "orderflow-local"
 PREFIX = "orderflow"
 PUSH_ACCOUNT = f"pubsub-push@{PROJECT}.iam.gserviceaccount.com"
 
+RELAY = "ORDERFLOW_LOCAL_RELAY"
+"""Names the push relay's address for tools: the emulator cannot say how full a subscription is."""
+
 _FUNCTION_TRIGGERS = ("http", "queue", "object", "schedule")
 _THREADS = 8
 _GRACE_SECONDS = 1.0
@@ -94,7 +97,11 @@ class GcpCloud:
 
         kind = emulators.choose(self._setup.settings.get("ORDERFLOW_GCP_EMULATORS"))
         pubsub, firestore, storage = (f"127.0.0.1:{free_port()}" for _ in range(3))
-        self._environment = _adapters(pubsub, firestore, storage)
+        self._environment = {
+            **_adapters(pubsub, firestore, storage),
+            **{name: value for name, value in self._setup.settings.items() if name.startswith("ORDERFLOW_")},
+            RELAY: f"http://127.0.0.1:{self._relay_port}",
+        }
         brokers = [
             self._run("pubsub", emulators.pubsub_command(kind, _port(pubsub))),
             self._run("firestore", emulators.firestore_command(kind, _port(firestore))),

@@ -1,0 +1,173 @@
+"""``orderflow orders``: place, show, list, cancel, timeline, stuck."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orderflow_cli.commands.common import CODES, AsJson, DryRun, note, operation, say, say_json, say_table
+from orderflow_cli.hints import Exit
+from orderflow_cli.ops import orders as ops
+from orderflow_cli.ops.doors import CannotDo, Doors
+from orderflow_cli.ops.timeline import Entry, timeline
+
+app = typer.Typer(no_args_is_help=True, help="Orders: place, look, cancel; what happened to one; which stand still.")
+
+OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
+_PATIENCE_S = 120.0
+
+
+@app.command(epilog=CODES)
+@operation
+def place(
+    doors: Doors,
+    customer: Annotated[str, typer.Option("--customer", help="Who orders.")],
+    line: Annotated[list[str], typer.Option("--line", metavar="SKU=UNITS", help="What; repeat it for more lines.")],
+    payment_token: Annotated[str, typer.Option(help="The gateway's reference to a payment method.")] = "tok_visa",  # noqa: S107
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key, the same order. [random]")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing more will happen to it.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order through the API, as its customer."""
+    lines = _lines(line)
+    if dry_run:
+        say_json({"customer": customer, "request": ops.request_body(lines, payment_token)})
+        return
+    accepted = ops.place(doors, customer, lines, payment_token, key)
+    if wait:
+        accepted["status"] = ops.wait_until_closed(doors, accepted["order_id"], _PATIENCE_S).row.status
+    if as_json:
+        say_json(accepted)
+    else:
+        say(f"{accepted['order_id']}  {accepted['status']}")
+
+
+@app.command(epilog=CODES)
+@operation
+def show(doors: Doors, order_id: OrderId, as_json: AsJson = False) -> None:
+    """Show an order, and what each service keeps about it."""
+    view = ops.show(doors, order_id)
+    if as_json:
+        say_json(view)
+        return
+    row = view.row
+    reason = f" ({row.reason})" if row.reason else ""
+    say(f"order {row.order_id} of {row.customer_id}: {row.status}{reason}{'' if row.closed else ', not closed'}")
+    tracking = f", tracking {view.tracking}" if view.tracking else ""
+    say(f"placed {row.placed_at}, total {row.total} {row.currency} in minor units{tracking}")
+    for line in view.lines:
+        say(f"  {line['quantity']} x {line['sku']} at {line['unit_price']}")
+    rows = [[change["at"], change["status"], change.get("note")] for change in view.history]
+    say_table(["at", "status", "note"], rows)
+    say_table(["service", "status"], [[name, state.get("status")] for name, state in view.services.items()])
+
+
+@app.command("list", epilog=CODES)
+@operation
+def list_(
+    doors: Doors,
+    customer: Annotated[str | None, typer.Option("--customer", help="Of this customer. [all: reads them all]")] = None,
+    status: Annotated[str | None, typer.Option(help="pending, confirmed, shipped or cancelled.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List orders, newest first."""
+    rows = ops.list_orders(doors, customer=customer, status=status, limit=limit)
+    if as_json:
+        say_json(rows)
+        return
+    say_table(
+        ["order", "customer", "status", "closed", "total, minor units", "placed", "reason"],
+        [
+            [
+                row.order_id,
+                row.customer_id,
+                row.status,
+                "yes" if row.closed else "no",
+                f"{row.total} {row.currency}",
+                row.placed_at,
+                row.reason or "",
+            ]
+            for row in rows
+        ],
+    )
+
+
+@app.command(epilog=CODES)
+@operation
+def cancel(
+    doors: Doors,
+    order_id: OrderId,
+    reason: Annotated[str, typer.Option("--reason", help="Why; the customer is told.")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a pending order; what was done for it is undone by the services."""
+    if dry_run:
+        row = ops.show(doors, order_id).row
+        if row.status in ("confirmed", "shipped"):
+            raise CannotDo(f"too late: the order is {row.status}")
+        note("nothing was changed")
+    else:
+        row = ops.cancel_order(doors, order_id, reason)
+    if as_json:
+        say_json(row)
+    else:
+        say(f"{row.order_id}  {row.status}  {row.reason or ''}")
+
+
+@app.command("timeline", epilog=CODES)
+@operation
+def timeline_(
+    doors: Doors,
+    order_id: OrderId,
+    archive: Annotated[bool, typer.Option("--archive", help="Read the archive, too: slower.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an order's events across the services: causes, attempts, duplicates, what was undone, who still owes
+    what."""
+    story = timeline(doors, order_id, archived=archive)
+    if as_json:
+        say_json(story)
+        return
+    kinds = {entry.event_id: entry.kind for entry in story.entries}
+    columns = ["time", "event", "by", "because of", "absorbed by", "waits for", "attempts", "duplicates"]
+    say_table(
+        [*columns, *(["archived"] if archive else [])],
+        [
+            [
+                entry.time[11:],
+                f"{'  ' * entry.depth}{'↩ ' if entry.compensation else ''}{entry.kind}",
+                entry.service,
+                kinds.get(entry.causation_id or "", entry.causation_id) or "a command",
+                ", ".join(entry.absorbed_by),
+                ", ".join(entry.waits_for),
+                _attempts(entry),
+                None if entry.duplicates is None else sum(entry.duplicates.values()),
+                *(["yes" if entry.archived else "no"] if archive else []),
+            ]
+            for entry in story.entries
+        ],
+        title=f"order {order_id}",
+    )
+    if story.waits_for:
+        say(f"not absorbed yet: {', '.join(story.waits_for)}")
+    if doors.logs is None:
+        note("duplicates are in the functions' logs only; these are not on this machine")
+
+
+def _attempts(entry: Entry) -> str:
+    failed = {service: each for service, each in entry.attempts.items() if each.count}
+    return "; ".join(f"{service} {each.count}: {each.last_error[:60]}" for service, each in failed.items())
+
+
+def _lines(given: list[str]) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for text in given:
+        sku, _, units = text.partition("=")
+        if not sku or not units.isdecimal():
+            raise CannotDo(f"{text!r} is no line", "write --line CUP=2", Exit.USAGE)
+        lines[sku] = lines.get(sku, 0) + int(units)
+    return lines
