@@ -62,6 +62,7 @@ module "functions" {
 
   name                = local.name
   archive_arn         = module.objects.bucket_arns[local.archive_bucket]
+  claims              = { bucket_arn = module.objects.bucket_arns[local.topology.claims.bucket], prefix = local.topology.claims.prefix }
   deletion_protection = var.deletion_protection
   package_file        = var.package_file
   role_boundary_arn   = module.ci.role_boundary_arn
@@ -78,6 +79,7 @@ module "functions" {
       dead_letter_arn = try(module.messaging.dead_letter_queue_arns[name], null)
       environment     = merge(local.environment, service.trigger == "http" ? local.environment_oidc : {})
       every_s         = try(service.every_s, null)
+      hears           = length(try(service.hears, [])) > 0
       log_group       = module.observability.function_log_groups[name]
       max_concurrency = service.limits.max_concurrency
       memory_mb       = service.limits.memory_mb

@@ -49,6 +49,7 @@ locals {
       bucket                 = try(service.bucket, null)
       collections            = try(service.collections, {})
       emits                  = try(service.emits, [])
+      hears                  = try(service.hears, [])
       http_concurrency       = try(module.api.http_concurrency[name], null)
       limits                 = local.limits[name]
       maximum_instance_count = try(module.api.maximum_instance_count[name], local.limits[name].max_concurrency)

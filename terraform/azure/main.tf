@@ -62,6 +62,7 @@ module "functions" {
   application_insights_connection_string = module.observability.application_insights_connection_string
   application_insights_id                = module.observability.application_insights_id
   archive_bucket                         = local.archive_bucket
+  claims                                 = local.topology.claims
   compact_name                           = local.compact
   container_ids                          = module.objects.container_ids
   dead_letter_queue_ids                  = module.messaging.dead_letter_queue_ids

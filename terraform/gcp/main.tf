@@ -69,6 +69,7 @@ module "functions" {
   source = "./modules/functions"
 
   buckets               = module.objects.buckets
+  claims                = { bucket = module.objects.buckets[local.topology.claims.bucket], prefix = local.topology.claims.prefix }
   database              = module.store.database.id
   dead_letter_topics    = module.messaging.dead_letter_topics
   environment_variables = local.environment_variables

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
 from orderflow.ports import Ports
 from orderflow_aws.deadletters import SqsDeadLetters
@@ -31,11 +32,12 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
     store = DynamoStore(clients, prefix)
     clock = SystemClock()
+    archive = S3Objects(clients, environ["ORDERFLOW_ARCHIVE_BUCKET"])
     return Ports(
         store=store,
-        publisher=SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"]),
+        publisher=ClaimingPublisher(SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"]), archive),
         dead_letters=SqsDeadLetters(clients, environ["ORDERFLOW_QUEUES_URL"], prefix),
-        archive=S3Objects(clients, environ["ORDERFLOW_ARCHIVE_BUCKET"]),
+        archive=archive,
         drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
         dependencies=providers.from_environment(environ, store, clock),

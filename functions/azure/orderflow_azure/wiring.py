@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
 from orderflow.ports import Ports
 from orderflow_azure.deadletters import ServiceBusDeadLetters
@@ -31,11 +32,12 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
     store = TablesStore(clients, prefix)
     clock = SystemClock()
+    archive = BlobObjects(clients, environ["ORDERFLOW_ARCHIVE_CONTAINER"])
     return Ports(
         store=store,
-        publisher=EventGridPublisher(clients),
+        publisher=ClaimingPublisher(EventGridPublisher(clients), archive),
         dead_letters=ServiceBusDeadLetters(clients, prefix),
-        archive=BlobObjects(clients, environ["ORDERFLOW_ARCHIVE_CONTAINER"]),
+        archive=archive,
         drop=BlobObjects(clients, environ["ORDERFLOW_DROP_CONTAINER"]),
         clock=clock,
         dependencies=providers.from_environment(environ, store, clock),

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from orderflow.app import App
+from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
 from orderflow.ports import Ports
 from orderflow.providers import from_environment
@@ -24,11 +25,12 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
     clock = SystemClock()
     store = FirestoreStore(project, environ.get("ORDERFLOW_FIRESTORE_DATABASE", "(default)"), prefix)
+    archive = GcsObjects(project, environ["ORDERFLOW_ARCHIVE_BUCKET"])
     return Ports(
         store=store,
-        publisher=PubSubPublisher(project, prefix),
+        publisher=ClaimingPublisher(PubSubPublisher(project, prefix), archive),
         dead_letters=PubSubDeadLetters(project, prefix),
-        archive=GcsObjects(project, environ["ORDERFLOW_ARCHIVE_BUCKET"]),
+        archive=archive,
         drop=GcsObjects(project, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
         dependencies=from_environment(environ, store, clock),

@@ -6,6 +6,9 @@ subscription), on Azure a function of ours does; behind the day the names differ
 Delivery semantics
     At least once on every cloud: what was handed over twice, or written by somebody who died before he could say so,
     is there twice. `read` gives every event once, known by its id.
+Large events
+    What was published is archived: an event whose data stayed behind is an `orderflow.claims.Claim` here, too. Its
+    data lie in the same bucket for as long; whoever hands it to a service hands over the claim.
 Ordering
     None within an object; objects by the time at which their batch was begun.
 """
@@ -16,7 +19,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from orderflow import log
-from orderflow.envelope import Envelope, Malformed, decode, rfc3339
+from orderflow.claims import decode
+from orderflow.envelope import Envelope, Malformed, rfc3339
 from orderflow.ports import Objects
 
 PREFIX = "events/"

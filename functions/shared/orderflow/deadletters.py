@@ -10,7 +10,8 @@ from typing import Any
 
 from orderflow import replay
 from orderflow.attempts import Attempts
-from orderflow.envelope import Envelope, Malformed, decode
+from orderflow.claims import MissingClaim, decode, redeem
+from orderflow.envelope import Envelope, Malformed
 from orderflow.events import CATALOGUE, UnknownEvent, read
 from orderflow.ports import DeadLetter
 from orderflow.processing import Shell
@@ -52,7 +53,10 @@ def _envelope(letter: DeadLetter) -> Envelope | None:
 
 def _needed(shell: Shell, service: Service[Any], envelope: Envelope) -> Steps[str | None]:
     try:
+        envelope = yield from redeem(envelope)
         event = read(envelope)
+    except MissingClaim as error:
+        return f"nobody can say what it stands for: {error}"
     except UnknownEvent:
         newer = envelope.kind in {kind for kind, _ in CATALOGUE}
         return "another version of this event is known: a newer deployment may know this one" if newer else None

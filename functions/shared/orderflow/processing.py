@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from orderflow import log
 from orderflow.attempts import Attempts
 from orderflow.breaker import Blocked, Breakers
-from orderflow.envelope import Envelope, Malformed, decode, rfc3339
+from orderflow.claims import BadClaim, decode, redeem
+from orderflow.envelope import Envelope, Malformed, rfc3339
 from orderflow.events import Event, UnknownEvent, read
 from orderflow.ports import Clock, Conflict, DeadLetter, Delivery, Stored, Unavailable
 from orderflow.recent import Recent
@@ -168,9 +169,12 @@ class Shell:
         if not service.lets_through(envelope.attributes()):
             return Done("ignored")
         try:
+            envelope = yield from redeem(envelope)
             event = read(envelope)
         except UnknownEvent as error:
             raise Refused("unknown-event", str(error)) from None
+        except BadClaim as error:
+            raise Refused("bad-claim", str(error)) from None
         except Malformed as error:
             raise Refused("malformed", str(error)) from None
         if type(event) not in service.hears:

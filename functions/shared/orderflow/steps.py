@@ -171,3 +171,16 @@ class WriteArchive:
 
     def perform(self, ports: Ports) -> None:
         ports.archive.put(self.name, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadArchive:
+    """Read an object from the archive bucket; None where there is none."""
+
+    name: str
+
+    def perform(self, ports: Ports) -> bytes | None:
+        try:
+            return ports.archive.get(self.name)
+        except KeyError:
+            return None

@@ -29,6 +29,8 @@ def build() -> dict[str, Any]:
     from orderflow.archive import PREFIX as ARCHIVE_PREFIX
     from orderflow.attempts import COLLECTION as ATTEMPTS
     from orderflow.breaker import COLLECTION as BREAKERS
+    from orderflow.claims import MOST_BYTES as CLAIMED_ABOVE
+    from orderflow.claims import PREFIX as CLAIMS_PREFIX
     from orderflow.files import CATALOGUE, RECEIPTS
     from orderflow.providers import COLLECTIONS as SIMULATED
 
@@ -73,6 +75,7 @@ def build() -> dict[str, Any]:
         "services": functions,
         "collections": _collections([*services, RECEIPTS], [*shell, CUSTOMERS, CATALOGUE, "stock"], simulated),
         "buckets": ["archive", "drop"],
+        "claims": {"bucket": "archive", "prefix": CLAIMS_PREFIX, "above_bytes": CLAIMED_ABOVE},
     }
 
 

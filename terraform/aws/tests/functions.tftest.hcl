@@ -4,6 +4,7 @@ mock_provider "aws" {}
 
 variables {
   archive_arn         = "arn:aws:s3:::orders-dev-archive"
+  claims              = { bucket_arn = "arn:aws:s3:::orders-dev-archive", prefix = "claims/" }
   deletion_protection = true
   name                = "orders-dev"
   package_file        = "tests/fixtures/package.zip"
@@ -23,6 +24,7 @@ variables {
       batch_window_s  = 0
       dead_letter_arn = "arn:aws:sqs:eu-west-1:123456789012:orders-dev-payment-dlq"
       environment     = {}
+      hears           = true
       log_group       = "/aws/lambda/orders-dev-payment"
       max_concurrency = 7
       memory_mb       = 256
@@ -38,6 +40,7 @@ variables {
       batch_size      = 10
       batch_window_s  = 0
       environment     = {}
+      hears           = false
       log_group       = "/aws/lambda/orders-dev-door"
       max_concurrency = 50
       memory_mb       = 256
@@ -53,6 +56,7 @@ variables {
       batch_window_s  = 0
       environment     = {}
       every_s         = 60
+      hears           = false
       log_group       = "/aws/lambda/orders-dev-clock"
       max_concurrency = 1
       memory_mb       = 256
@@ -127,6 +131,16 @@ run "an_identity_may_do_what_its_service_does" {
   }
 
   assert {
+    condition = (
+      join(",", output.grants.payment.StoreClaims.resources) == "arn:aws:s3:::orders-dev-archive/claims/*"
+      && join(",", output.grants.payment.RedeemClaims.resources) == "arn:aws:s3:::orders-dev-archive/claims/*"
+      && !can(output.grants.door.StoreClaims)
+      && !can(output.grants.clock.RedeemClaims)
+    )
+    error_message = "Who publishes stores the data of large events, who consumes reads them, and nobody reaches the rest of the archive."
+  }
+
+  assert {
     condition     = alltrue([for role in values(aws_iam_role.this) : role.permissions_boundary == "arn:aws:iam::123456789012:policy/orders-dev-boundary"])
     error_message = "Every role is made within the boundary."
   }
@@ -145,6 +159,7 @@ run "a_mapping_of_one_is_refused" {
         batch_size      = 10
         batch_window_s  = 0
         environment     = {}
+        hears           = true
         log_group       = "/aws/lambda/orders-dev-payment"
         max_concurrency = 1
         memory_mb       = 256

@@ -56,6 +56,7 @@ run "a_declared_service_gets_all_that_the_others_have_and_no_more" {
       host           = "Storage Blob Data Owner"
       read-customers = "Storage Table Data Reader"
       receive        = "Azure Service Bus Data Receiver"
+      redeem-claims  = "Storage Blob Data Reader"
       retry          = "Azure Service Bus Data Sender"
       secret-ledger  = "Key Vault Secrets User"
       telemetry      = "Monitoring Metrics Publisher"

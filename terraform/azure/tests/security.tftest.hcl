@@ -156,8 +156,9 @@ run "functions_ask_with_their_own_identity_and_hold_no_keys" {
     application_insights_connection_string = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
     application_insights_id                = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/orderflow-dev/providers/Microsoft.Insights/components/x"
     archive_bucket                         = "archive"
+    claims                                 = { bucket = "archive", prefix = "claims/" }
     compact_name                           = "orderflowdev"
-    container_ids                          = {}
+    container_ids                          = { archive = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/orderflow-dev/providers/Microsoft.Storage/storageAccounts/x/blobServices/default/containers/archive" }
     dead_letter_queue_ids                  = {}
     environment                            = { ORDERFLOW_PREFIX = "orderflow-dev" }
     queue_ids                              = {}
@@ -167,7 +168,8 @@ run "functions_ask_with_their_own_identity_and_hold_no_keys" {
     topic_id                               = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/orderflow-dev/providers/Microsoft.EventGrid/topics/x"
 
     functions = {
-      sweeper = { limits = { batch_size = 10, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule", uses = ["gateway"] }
+      channel = { hears = ["Placed"], limits = { batch_size = 10, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule" }
+      sweeper = { emits = ["Placed"], limits = { batch_size = 10, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule", uses = ["gateway"] }
     }
   }
 
@@ -227,6 +229,16 @@ run "functions_ask_with_their_own_identity_and_hold_no_keys" {
   assert {
     condition     = !azurerm_storage_account.host["sweeper"].shared_access_key_enabled && !azurerm_storage_account.host["sweeper"].allow_nested_items_to_be_public
     error_message = "A key opens the package, or it could be made public."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, role in { "channel/redeem-claims" = "Storage Blob Data Reader", "sweeper/store-claims" = "Storage Blob Data Contributor" } :
+      azurerm_role_assignment.this[name].role_definition_name == role
+      && strcontains(azurerm_role_assignment.this[name].condition, "blobs:path] StringStartsWith 'claims/'")
+      && alltrue([for action in ["read", "write", "add/action", "move/action", "delete"] : strcontains(azurerm_role_assignment.this[name].condition, "/containers/blobs/${action}'")])
+    ]) && !contains(keys(azurerm_role_assignment.this), "channel/store-claims") && !contains(keys(azurerm_role_assignment.this), "sweeper/redeem-claims")
+    error_message = "Who publishes stores the data of large events, who consumes reads them, and nobody reaches the rest of the archive."
   }
 
   assert {

@@ -7,6 +7,7 @@ variables {
   buckets               = { archive = "an-archive", drop = "a-drop" }
   database              = "projects/my-project/databases/orderflow-dev"
   dead_letter_topics    = { files = "orderflow-dev-files-dlq", pay = "orderflow-dev-pay-dlq" }
+  claims                = { bucket = "an-archive", prefix = "claims/" }
   environment_variables = { ORDERFLOW_PREFIX = "orderflow-dev" }
   name                  = "orderflow-dev"
   oidc                  = { issuer = "https://i", audience = "orders", jwks_url = "https://i/jwks" }
@@ -44,6 +45,7 @@ variables {
       trigger     = "queue"
       collections = { read = [], write = ["payments"] }
       emits       = ["Paid"]
+      hears       = ["Placed"]
       limits      = { max_concurrency = 10, memory_mb = 256, timeout_s = 30 }
       uses        = ["gateway"]
     }
@@ -171,6 +173,15 @@ run "a_service_may_do_what_the_topology_says_and_nothing_else" {
   assert {
     condition     = google_storage_bucket_iam_member.quarantine["files"].condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/an-archive/objects/quarantine/\")"
     error_message = "A service that quarantines rows may overwrite the archive."
+  }
+
+  assert {
+    condition = { for key, grant in google_storage_bucket_iam_member.claims : key => "${grant.role} ${grant.condition[0].expression}" } == {
+      door-store = "roles/storage.objectUser resource.name.startsWith(\"projects/_/buckets/an-archive/objects/claims/\")"
+      pay-redeem = "roles/storage.objectViewer resource.name.startsWith(\"projects/_/buckets/an-archive/objects/claims/\")"
+      pay-store  = "roles/storage.objectUser resource.name.startsWith(\"projects/_/buckets/an-archive/objects/claims/\")"
+    }
+    error_message = "Who publishes stores the data of large events, who consumes reads them, and nobody reaches the rest of the archive."
   }
 
   assert {

@@ -55,6 +55,20 @@ locals {
         actions   = ["s3:PutObject"]
         resources = [for arn in [var.archive_arn] : "${arn}/quarantine/*" if function.bucket_arn != null]
       }
+      # Data too large for the topic (orderflow.claims).
+      StoreClaims = {
+        actions   = ["s3:PutObject"]
+        resources = [for arn in [var.claims.bucket_arn] : "${arn}/${var.claims.prefix}*" if function.publishes]
+      }
+      RedeemClaims = {
+        actions   = ["s3:GetObject"]
+        resources = [for arn in [var.claims.bucket_arn] : "${arn}/${var.claims.prefix}*" if function.hears]
+      }
+      # As for FindFiles: a claim that is missing must not look like a bucket that does not answer.
+      FindClaims = {
+        actions   = ["s3:ListBucket"]
+        resources = [for arn in [var.claims.bucket_arn] : arn if function.hears]
+      }
       # AWS ends a secret's ARN with six characters of its own
       # (docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html).
       ReadSecrets = {

@@ -4,6 +4,15 @@ variable "archive_arn" {
   nullable    = false
 }
 
+variable "claims" {
+  description = "Where the data of events too large for the topic are: bucket and prefix."
+  type = object({
+    bucket_arn = string
+    prefix     = string
+  })
+  nullable = false
+}
+
 variable "deletion_protection" {
   description = "Whether a deleted secret can be had back for 30 days."
   type        = bool
@@ -15,7 +24,7 @@ variable "functions" {
     Functions by service.
 
     - `trigger` queue, http, schedule or object; `queue_arn` and `dead_letter_arn` of a service that has a queue, `bucket_arn` of one that reads dropped files.
-    - `publishes` whether it emits events; `reads` and `writes` its collections; `uses` the external systems that it calls.
+    - `publishes` whether it emits events, `hears` whether it consumes them; `reads` and `writes` its collections; `uses` the external systems that it calls.
     - `every_s` seconds between two runs of a scheduled one. Times are in seconds, memory in MB.
   EOT
   type = map(object({
@@ -25,6 +34,7 @@ variable "functions" {
     dead_letter_arn = optional(string)
     environment     = map(string)
     every_s         = optional(number)
+    hears           = bool
     log_group       = string
     max_concurrency = number
     memory_mb       = number

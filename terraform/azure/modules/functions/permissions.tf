@@ -7,6 +7,22 @@ resource "azurerm_user_assigned_identity" "this" {
   tags                = merge(var.tags, { service = each.key })
 }
 
+# Whatever a role allows on blobs, only below a prefix. Blobs are listed by none of them
+# (learn.microsoft.com/azure/storage/blobs/storage-auth-abac-examples, storage-auth-abac-attributes).
+locals {
+  blob_actions = ["read", "write", "add/action", "move/action", "delete"]
+
+  only_claims = <<-CONDITION
+    (
+      ${join(" AND ", [for action in local.blob_actions : "!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${action}'})"])}
+    )
+    OR
+    (
+      @Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringStartsWith '${var.claims.prefix}'
+    )
+  CONDITION
+}
+
 # What each service may do, and on what: "<service>/<why>" => role and scope.
 #
 # On a queue "Data Receiver" without "Data Owner" makes the platform scale one instance at a time instead of by the
@@ -81,6 +97,21 @@ locals {
           scope = var.container_ids[function.bucket]
         }
       } : {},
+      # Data too large for the topic (orderflow.claims).
+      length(function.emits) > 0 ? {
+        "${service}/store-claims" = {
+          role      = "Storage Blob Data Contributor"
+          scope     = var.container_ids[var.claims.bucket]
+          condition = local.only_claims
+        }
+      } : {},
+      length(function.hears) > 0 ? {
+        "${service}/redeem-claims" = {
+          role      = "Storage Blob Data Reader"
+          scope     = var.container_ids[var.claims.bucket]
+          condition = local.only_claims
+        }
+      } : {},
       {
         for secret in setintersection(var.secrets, function.uses) : "${service}/secret-${secret}" => {
           role  = "Key Vault Secrets User"
@@ -94,6 +125,8 @@ locals {
 resource "azurerm_role_assignment" "this" {
   for_each = local.permissions
 
+  condition            = try(each.value.condition, null)
+  condition_version    = can(each.value.condition) ? "2.0" : null
   description          = each.key
   principal_id         = azurerm_user_assigned_identity.this[split("/", each.key)[0]].principal_id
   principal_type       = "ServicePrincipal"

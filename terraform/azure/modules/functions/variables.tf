@@ -22,6 +22,15 @@ variable "archive_bucket" {
   nullable    = false
 }
 
+variable "claims" {
+  description = "Where the data of events too large for the topic are: bucket and prefix."
+  type = object({
+    bucket = string
+    prefix = string
+  })
+  nullable = false
+}
+
 variable "compact_name" {
   description = "Prefix and environment without a hyphen, for names that take letters and digits only."
   type        = string
@@ -53,7 +62,7 @@ variable "environment" {
 }
 
 variable "functions" {
-  description = "Functions by service, with what each may touch: the topic if it emits, collections that it reads and writes, its bucket, the secrets of the external systems that it uses, and the queues of its own name."
+  description = "Functions by service, with what each may touch: the topic if it emits, the claims of what it emits or hears, collections that it reads and writes, its bucket, the secrets of the external systems that it uses, and the queues of its own name."
   type = map(object({
     bucket = optional(string)
     collections = optional(object({
@@ -61,6 +70,7 @@ variable "functions" {
       write = optional(set(string), [])
     }), {})
     emits            = optional(set(string), [])
+    hears            = optional(set(string), [])
     http_concurrency = optional(number)
     limits = object({
       batch_size = number

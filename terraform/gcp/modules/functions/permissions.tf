@@ -59,3 +59,20 @@ resource "google_storage_bucket_iam_member" "quarantine" {
     expression = "resource.name.startsWith(\"projects/_/buckets/${var.quarantine.bucket}/objects/${var.quarantine.prefix}\")"
   }
 }
+
+# Data too large for the topic (orderflow.claims). An event that is published again writes its data over, as above.
+resource "google_storage_bucket_iam_member" "claims" {
+  for_each = merge(
+    { for name, service in var.services : "${name}-store" => { role = "roles/storage.objectUser", service = name } if length(service.emits) > 0 },
+    { for name, service in var.services : "${name}-redeem" => { role = "roles/storage.objectViewer", service = name } if length(service.hears) > 0 },
+  )
+
+  bucket = var.claims.bucket
+  role   = each.value.role
+  member = "serviceAccount:${local.emails.runtime[each.value.service]}"
+
+  condition {
+    title      = "claims only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${var.claims.bucket}/objects/${var.claims.prefix}\")"
+  }
+}

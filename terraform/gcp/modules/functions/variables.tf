@@ -4,6 +4,15 @@ variable "buckets" {
   nullable    = false
 }
 
+variable "claims" {
+  description = "Where the data of events too large for the topic are: bucket and object prefix."
+  type = object({
+    bucket = string
+    prefix = string
+  })
+  nullable = false
+}
+
 variable "database" {
   description = "Id of the Firestore database."
   type        = string
@@ -83,6 +92,7 @@ variable "services" {
       write = list(string)
     })
     emits = list(string)
+    hears = optional(list(string), [])
     limits = object({
       max_concurrency = number
       memory_mb       = number
