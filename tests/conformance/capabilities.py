@@ -44,6 +44,11 @@ CAPABILITIES: dict[str, dict[str, Cell]] = {
         "azure": native("Event Grid advanced filters"),
         "gcp": native("Pub/Sub subscription filter"),
     },
+    "claim check": {
+        "aws": emulated("the data in S3, a reference in the event"),
+        "azure": emulated("the data in Blob Storage, a reference in the event"),
+        "gcp": emulated("the data in Cloud Storage, a reference in the event"),
+    },
     "redelivery": {
         "aws": native("SQS visibility timeout"),
         "azure": native("Service Bus peek-lock"),

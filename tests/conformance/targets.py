@@ -17,8 +17,8 @@ from orderflow_cli.terraform import Root
 from orderflow_local.cutter import Cutter
 from orderflow_local.fleet import Fleet
 
-SETTINGS = {"ORDERFLOW_BREAKER_COOLDOWN": "2"}
-"""Faster than a laptop's own, so that a test of a breaker does not take a minute."""
+SETTINGS = {"ORDERFLOW_BREAKER_COOLDOWN": "2", "ORDERFLOW_MAX_LINES": "1500"}
+"""A faster breaker than a laptop's own, so that a test of it does not take a minute; orders larger than a message."""
 
 
 @contextmanager
