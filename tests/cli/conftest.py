@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orderflow_cli import package
+from unit.support import Lab
 
 FAKE = """#!/bin/sh
 echo "$*" >> "{folder}/calls"
@@ -128,3 +129,9 @@ def az(no_programs: Path) -> Program:
         ),
     )
     return program
+
+
+@pytest.fixture
+def lab() -> Lab:
+    """The workflow in this process, with nothing in it."""
+    return Lab.make()

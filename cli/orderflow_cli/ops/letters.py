@@ -111,7 +111,7 @@ def handle(
     """Redrive or discard letters that `look` has just shown, one after the other; answers each when it is done. A
     letter whose broker or store cannot be reached is left, too."""
     shell = doors.shell()
-    for number, letter in enumerate(paced(letters, per_second), 1):
+    for number, letter in enumerate(paced(letters, per_second, doors.ports.clock), 1):
         try:
             left = run(RULES[verb](shell, _service(letter.service), letter.raw), doors.ports)
         except Unavailable as error:
@@ -135,13 +135,13 @@ def _letter(raw: DeadLetter) -> Letter:
     except ValueError:
         event = {}
     data = event.get("data")
-    order_id = data.get("order_id", "") if isinstance(data, dict) else ""
+    order_id = data.get("order_id") if isinstance(data, dict) else event.get("partitionkey")
     event_id = raw.event_id or event.get("id")
     return Letter(
         letter_id=str(event_id) if event_id else f"body-{hashlib.sha256(raw.body).hexdigest()[:16]}",
         service=raw.service,
         kind=str(event.get("kind", "")),
-        order_id=str(order_id),
+        order_id=str(order_id or ""),
         reason=raw.reason,
         detail=raw.detail,
         attempts=raw.attempts,

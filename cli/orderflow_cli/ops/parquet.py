@@ -16,9 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orderflow import archive
 from orderflow.envelope import Envelope
 from orderflow_cli.hints import Exit
+from orderflow_cli.ops.archived import Archived, read_archive
 from orderflow_cli.ops.doors import CannotDo, Doors
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
         rows, made = Path(temporary) / "rows.jsonl", Path(temporary) / "made"
-        _write_rows(archive.read(doors.ports.archive, first, end), rows, exported, advance)
+        _write_rows(read_archive(doors, first, end), rows, exported, advance)
         if exported.events:
             with _connect() as db:
                 db.execute(
@@ -108,9 +108,10 @@ def ask(question: str, folder: Path) -> Answer:
     return Answer(question, columns, rows)
 
 
-def _write_rows(events: Iterable[Envelope], path: Path, exported: Exported, advance: Callable[[int], None]) -> None:
+def _write_rows(events: Iterable[Archived], path: Path, exported: Exported, advance: Callable[[int], None]) -> None:
     with path.open("w", encoding="utf-8") as out:
-        for event in events:
+        for archived in events:
+            event = archived.whole
             date = event.time[:10]
             out.write(json.dumps(_row(event, date), ensure_ascii=False) + "\n")
             exported.events += 1

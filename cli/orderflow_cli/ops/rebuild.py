@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from orderflow import archive
 from orderflow.driver import run
 from orderflow.envelope import Envelope, Malformed
 from orderflow.events import NotificationRequested, StockReplenished, read
@@ -21,6 +20,7 @@ from orderflow.record import Cause, Record, load
 from orderflow.service import Commit, Context, Service
 from orderflow.services import analytics, find
 from orderflow.services.inventory import STOCK, Stock
+from orderflow_cli.ops.archived import Archived, read_archive
 from orderflow_cli.ops.doors import CannotDo, Doors
 from orderflow_cli.ops.projections import PROJECTIONS, Projection, stock_of_events
 
@@ -72,6 +72,23 @@ class Comparison:
         return not wrong
 
 
+@dataclass(slots=True)
+class Story:
+    """The events about one order that the archive has, by id; those of its messages are left out."""
+
+    events: dict[str, Envelope] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Their data by kind: an order has one of each."""
+        return {envelope.kind: envelope.data for envelope in self.events.values()}
+
+    def placed_at(self) -> float | None:
+        """When the order was placed, None where the archive does not have that."""
+        times = [envelope.time for envelope in self.events.values() if envelope.kind == "OrderPlaced"]
+        return datetime.fromisoformat(times[0]).timestamp() if times else None
+
+
 def rebuild_analytics(
     doors: Doors, since: float, until: float, *, write: bool = False, advance: Advance = lambda events: None
 ) -> Comparison:
@@ -82,7 +99,7 @@ def rebuild_analytics(
     first, end = since - since % _DAY, until - until % _DAY + _DAY
     result = Comparison("analytics")
     rebuilt: dict[str, Record[analytics.Totals]] = {}
-    for envelope in _counted(archive.read(doors.ports.archive, first, end), result, advance):
+    for envelope in _counted(read_archive(doors, first, end), result, advance):
         try:
             event = read(envelope)
         except Malformed:  # Analytics has dead-lettered it, too.
@@ -106,11 +123,7 @@ def compare_orders(
     result = Comparison("orders")
     now = doors.ports.clock.now() + 3600
     stories = _stories(doors, since, now, order_id, result, advance)
-    placed = {
-        known
-        for known, story in stories.items()
-        if (first := story.get("OrderPlaced")) and datetime.fromisoformat(first.time).timestamp() < until
-    }
+    placed = {known for known, story in stories.items() if (at := story.placed_at()) is not None and at < until}
     for known in sorted(placed):
         for projection in PROJECTIONS:
             _compare_document(doors, projection, known, stories[known], result)
@@ -125,8 +138,7 @@ def compare_stock(doors: Doors, *, advance: Advance = lambda events: None) -> Co
     result = Comparison("stock")
     arrivals: list[dict[str, Any]] = []
     stories = _stories(doors, 0.0, doors.ports.clock.now() + 3600, None, result, advance, arrivals)
-    orders = [{kind: envelope.data for kind, envelope in story.items()} for story in stories.values()]
-    rebuilt = stock_of_events(arrivals, orders)
+    rebuilt = stock_of_events(arrivals, [story.facts for story in stories.values()])
     live: dict[str, dict[str, int]] = {}
     for key, stored in doors.ports.store.scan(STOCK):
         shard = Stock.model_validate(stored.document["state"])
@@ -184,21 +196,19 @@ def _live_keys(doors: Doors, first: float, end: float) -> Iterator[str]:
         day += _DAY
 
 
-def _compare_document(
-    doors: Doors, projection: Projection, order_id: str, story: Mapping[str, Envelope], result: Comparison
-) -> None:
+def _compare_document(doors: Doors, projection: Projection, order_id: str, story: Story, result: Comparison) -> None:
     service = find(projection.service)
     live = load(service, doors.ports.store.get(service.collection, safe_key(order_id)))
     key = f"{service.collection}/{order_id}"
-    heard = {envelope.id for envelope in story.values() if _hears(service, envelope)}
-    if live.pending or heard - set(live.absorbed):
+    heard = {event_id for event_id, envelope in story.events.items() if _hears(service, envelope)}
+    absorbed = {cause_id for cause_id in live.absorbed if not cause_id.startswith(f"{order_id}.")}  # less commands
+    if live.pending or heard - absorbed:
         result.under_way.append(key)
-    elif {envelope.id for envelope in live.emitted()} - {envelope.id for envelope in story.values()}:
+    elif (absorbed | {envelope.id for envelope in live.emitted()}) - set(story.events):
         result.behind.append(key)
     else:
-        facts = {kind: envelope.data for kind, envelope in story.items()}
         known = projection.of_state(live.state) if live.state is not None else {}
-        result.compare(key, known, projection.of_events(facts) or {})
+        result.compare(key, known, projection.of_events(story.facts) or {})
 
 
 def _hears(service: Service[Any], envelope: Envelope) -> bool:
@@ -213,11 +223,10 @@ def _stories(
     result: Comparison,
     advance: Advance,
     arrivals: list[dict[str, Any]] | None = None,
-) -> dict[str, dict[str, Envelope]]:
-    """The events of each order by kind (an order has one of each), those of its messages left out. Arrivals of stock go
-    into ``arrivals``."""
-    stories: dict[str, dict[str, Envelope]] = {}
-    for envelope in _counted(archive.read(doors.ports.archive, since, until), result, advance):
+) -> dict[str, Story]:
+    """The story of each order. Arrivals of stock go into ``arrivals``."""
+    stories: dict[str, Story] = {}
+    for envelope in _counted(read_archive(doors, since, until), result, advance):
         try:
             event = read(envelope)
         except Malformed:
@@ -226,15 +235,15 @@ def _stories(
             if arrivals is not None:
                 arrivals.append(envelope.data)
         elif not isinstance(event, NotificationRequested) and order_id in (None, event.subject):
-            stories.setdefault(event.subject, {})[envelope.kind] = envelope
+            stories.setdefault(event.subject, Story()).events[envelope.id] = envelope
     return stories
 
 
-def _counted(events: Iterator[Envelope], result: Comparison, advance: Advance) -> Iterator[Envelope]:
-    for envelope in events:
+def _counted(events: Iterator[Archived], result: Comparison, advance: Advance) -> Iterator[Envelope]:
+    for event in events:
         result.events += 1
         advance(result.events)
-        yield envelope
+        yield event.whole
 
 
 def _dump(record: Record[analytics.Totals]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from orderflow import archive, replay
+from orderflow import replay
 from orderflow.envelope import Envelope, Malformed
 from orderflow.events import read
 from orderflow.ports import DeadLetter
 from orderflow.services import SERVICES, find
 from orderflow_cli.hints import Exit
+from orderflow_cli.ops.archived import Archived, read_archive
 from orderflow_cli.ops.doors import CannotDo, Doors
 from orderflow_cli.ops.selection import paced
 
@@ -40,13 +41,13 @@ class Replayed:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def chosen(doors: Doors, wanted: Range) -> Iterator[Envelope]:
+def chosen(doors: Doors, wanted: Range) -> Iterator[Archived]:
     """The events of a range, each once, as the archive has them. Raises `orderflow.ports.Unavailable`."""
-    for envelope in archive.read(doors.ports.archive, wanted.since, wanted.until):
-        if wanted.kinds and envelope.kind not in wanted.kinds:
+    for event in read_archive(doors, wanted.since, wanted.until):
+        if wanted.kinds and event.whole.kind not in wanted.kinds:
             continue
-        if wanted.order_id in (None, envelope.data.get("order_id")):
-            yield envelope
+        if wanted.order_id in (None, event.whole.data.get("order_id")):
+            yield event
 
 
 def replay_to(
@@ -67,7 +68,8 @@ def replay_to(
     settings, now = doors.settings, doors.ports.clock.now()
 
     def may_go() -> Iterator[Envelope]:
-        for envelope in chosen(doors, wanted):
+        for event in chosen(doors, wanted):
+            envelope = event.whole
             try:
                 heard = type(read(envelope)) in service.hears and service.lets_through(envelope.attributes())
             except Malformed:
@@ -77,9 +79,9 @@ def replay_to(
             elif (refusal := replay.refusal(service, envelope.time, now, settings)) is not None:
                 done.refused[refusal] += 1
             else:
-                yield envelope
+                yield event.sent
 
-    for envelope in paced(may_go(), None if dry_run else per_second):
+    for envelope in paced(may_go(), None if dry_run else per_second, doors.ports.clock):
         if not dry_run:
             _hand_over(doors, service_name, envelope)
         done.handed_over[envelope.kind] += 1

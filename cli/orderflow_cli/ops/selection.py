@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from orderflow.ports import Clock
 
 T = TypeVar("T")
 
@@ -35,16 +37,10 @@ def moment(text: str, now: float | None = None) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def paced(
-    items: Iterable[T],
-    per_second: float | None,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[T]:
+def paced(items: Iterable[T], per_second: float | None, clock: Clock) -> Iterator[T]:
     """The items, no more of them in a second than that; at once without a rate."""
-    began = clock()
+    began = clock.now()
     for number, item in enumerate(items):
-        if per_second and (early := began + number / per_second - clock()) > 0:
-            sleep(early)
+        if per_second and (early := began + number / per_second - clock.now()) > 0:
+            clock.sleep(early)
         yield item

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from orderflow import archive
 from orderflow.attempts import COLLECTION as ATTEMPTS
 from orderflow.envelope import Envelope, Malformed
 from orderflow.events import Event, read
@@ -21,6 +20,7 @@ from orderflow.keys import safe_key
 from orderflow.record import Record, load
 from orderflow.service import Context, Ignore, Service
 from orderflow.services import SERVICES, find
+from orderflow_cli.ops.archived import read_archive
 from orderflow_cli.ops.doors import CannotDo, Doors
 from orderflow_cli.ops.orders import documents
 
@@ -194,6 +194,6 @@ def _depths(events: Mapping[str, Envelope]) -> dict[str, int]:
 def _in_archive(doors: Doors, order_id: str, known: Mapping[str, Envelope]) -> Iterator[Envelope]:
     """The events about an order in the archive, from the day on which it was placed if that is known."""
     times = [datetime.fromisoformat(envelope.time).timestamp() for envelope in known.values()]
-    for envelope in archive.read(doors.ports.archive, min(times, default=0.0) - 1, doors.ports.clock.now() + 3600):
-        if envelope.data.get("order_id") == order_id:
-            yield envelope
+    for event in read_archive(doors, min(times, default=0.0) - 1, doors.ports.clock.now() + 3600):
+        if event.whole.data.get("order_id") == order_id:
+            yield event.whole

@@ -1,0 +1,145 @@
+"""What happened to this order? The answer an operator gets, from documents, logs and archive."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.desk import archive_all, desk, shipped
+from orderflow_cli.ops import orders
+from orderflow_cli.ops.doors import CannotDo
+from orderflow_cli.ops.timeline import Attempts, timeline
+from unit.support import Lab
+
+
+def test_a_timeline_has_every_event_with_its_cause_and_those_who_absorbed_it(lab: Lab) -> None:
+    shipped(lab)
+
+    story = timeline(desk(lab), "o-1")
+
+    assert [entry.kind for entry in story.entries if entry.kind != "NotificationRequested"] == [
+        "OrderPlaced",
+        "InventoryReserved",
+        "PaymentCompleted",
+        "OrderConfirmed",
+        "ShipmentCreated",
+    ]
+    placed, created = story.entries[0], next(entry for entry in story.entries if entry.kind == "ShipmentCreated")
+    assert (placed.causation_id, placed.depth, placed.service) == (None, 0, "order")
+    assert set(placed.absorbed_by) == {"inventory", "payment", "analytics"}
+    assert created.depth > placed.depth
+    assert created.causation_id in {entry.event_id for entry in story.entries}
+    assert story.waits_for == []
+    assert not any(entry.compensation for entry in story.entries)
+
+
+def test_a_timeline_says_who_has_not_absorbed_what(lab: Lab) -> None:
+    lab.place("o-1")
+    lab.broker.queues["payment"].clear()  # It got lost on its way to payment.
+    lab.load_file("stock/one.csv", b"sku,quantity\nCUP,100\n")
+    lab.run_to_rest()
+
+    story = timeline(desk(lab), "o-1")
+
+    assert story.waits_for == ["payment: OrderPlaced"]
+
+
+def test_what_was_undone_is_marked(lab: Lab) -> None:
+    shipped(lab, token="tok_refused")
+
+    story = timeline(desk(lab), "o-1")
+
+    undone = {entry.kind for entry in story.entries if entry.compensation}
+    assert undone == {"OrderCancelled", "InventoryReleased", "PaymentVoided"}
+
+
+def test_failed_attempts_are_shown_with_their_last_error(lab: Lab) -> None:
+    lab.simulate("gateway", "down")
+    lab.place("o-1")
+    [delivery] = lab.broker.queues["payment"]
+    lab.deliver("payment", delivery)
+
+    [placed] = timeline(desk(lab), "o-1").entries
+
+    assert placed.attempts == {"payment": Attempts(1, placed.attempts["payment"].last_error)}
+    assert "gateway gave no answer" in placed.attempts["payment"].last_error
+
+
+def test_duplicates_are_counted_from_the_logs_and_unknown_without_them(lab: Lab) -> None:
+    shipped(lab)
+    event_id = timeline(desk(lab), "o-1").entries[0].event_id
+    line = {"message": "duplicate", "event_id": event_id, "service": "payment"}
+    logs = [line, line, {**line, "event_id": "another"}, {**line, "message": "handled"}]
+
+    assert timeline(desk(lab, logs=logs), "o-1").entries[0].duplicates == {"payment": 2}
+    assert timeline(desk(lab), "o-1").entries[0].duplicates is None
+
+
+def test_an_order_whose_documents_were_deleted_is_told_from_the_archive(lab: Lab) -> None:
+    shipped(lab)
+    archive_all(lab, but=("ShipmentCreated",))
+    before = timeline(desk(lab), "o-1", archived=True)
+    assert {entry.kind for entry in before.entries if not entry.archived} == {"ShipmentCreated"}
+    for name in ("orders", "reservations", "payments", "shipments", "conversations"):
+        stored = lab.ports.store.get(name, "o-1")
+        assert stored is not None
+        lab.ports.store.delete(name, "o-1", stored)
+
+    story = timeline(desk(lab), "o-1", archived=True)
+
+    assert {entry.kind for entry in story.entries} == {entry.kind for entry in before.entries} - {"ShipmentCreated"}
+    with pytest.raises(CannotDo, match="nothing is known"):
+        timeline(desk(lab), "o-1")
+
+
+def test_an_order_is_shown_with_what_each_service_keeps_about_it(lab: Lab) -> None:
+    shipped(lab)
+
+    view = orders.show(desk(lab), "o-1")
+
+    assert (view.row.status, view.row.closed) == ("shipped", True)
+    assert {name: state.get("status") for name, state in view.services.items()} == {
+        "inventory": "shipped",
+        "payment": "charged",
+        "shipping": "shipped",
+        "notification": None,
+    }
+
+
+def test_orders_are_listed_newest_first_by_customer_and_by_status(lab: Lab) -> None:
+    shipped(lab, "o-1")
+    lab.clock.time += 10
+    shipped(lab, "o-2", token="tok_refused")
+    lab.clock.time += 10
+    lab.place("o-3", customer="adam")
+
+    def listed(**choice: str) -> list[str]:
+        return [row.order_id for row in orders.list_orders(desk(lab), limit=10, **choice)]
+
+    assert listed() == ["o-3", "o-2", "o-1"]
+    assert listed(customer="zoe") == ["o-2", "o-1"]
+    assert listed(status="cancelled") == ["o-2"]
+    assert [row.order_id for row in orders.list_orders(desk(lab), limit=1)] == ["o-3"]
+
+
+def test_an_operator_cancels_a_pending_order_once_and_the_services_undo_what_was_done(lab: Lab) -> None:
+    lab.customer()
+    lab.load_file("stock/one.csv", b"sku,quantity\nCUP,100\n")
+    lab.place("o-1")
+
+    row = orders.cancel_order(desk(lab), "o-1", "the stock is damaged")
+    orders.cancel_order(desk(lab), "o-1", "the stock is damaged")
+    lab.run_to_rest()
+
+    assert row.reason == "operator: the stock is damaged"
+    assert lab.state("order").closed
+    assert lab.state("inventory").status == "released"
+    assert len({event.id for event in lab.published("OrderCancelled")}) == 1
+
+
+def test_a_confirmed_order_is_not_cancelled(lab: Lab) -> None:
+    shipped(lab)
+
+    with pytest.raises(CannotDo, match="too late: the order is shipped"):
+        orders.cancel_order(desk(lab), "o-1", "too late")
+    with pytest.raises(CannotDo, match="there is no order"):
+        orders.cancel_order(desk(lab), "o-2", "never was")
