@@ -100,11 +100,12 @@ def test_a_service_is_a_decision_and_imports_neither_shell_nor_another_service(p
 
 
 def test_nobody_but_its_owner_takes_a_services_insides() -> None:
-    """The rest of the shell finds services by name. The order's own API and sweeper, and the stock files, are declared
-    exceptions."""
+    """The rest of the shell finds services by name. The order's own API and sweeper, the list of orders that stand
+    still, and the stock files, are declared exceptions."""
     takers = {
         "orderflow.api": "orderflow.services.order",
         "orderflow.sweeper": "orderflow.services.order",
+        "orderflow.stuck": "orderflow.services.order",
         "orderflow.files": "orderflow.services.inventory",
     }
     for path in SHARED_FILES:

@@ -146,6 +146,20 @@ def test_a_refund_that_is_not_given_is_tried_until_it_is_put_aside_and_can_be_re
     assert lab.state("payment").status == "refunded"
 
 
+def test_a_refund_that_was_refused_is_asked_for_under_a_new_key(lab: Lab, gateway: Gateway) -> None:
+    """A gateway gives a key's first answer for ever; one that has not decided yet keeps its key."""
+    place(lab)
+    answers = [{"status": "refused", "reason": "no"}, {"status": "pending"}, Unavailable("timeout")]
+    for answer in answers:
+        gateway.answers["refund"] = answer
+        assert isinstance(stop(lab), Retry)
+    gateway.answers["refund"] = {"status": "refunded", "refund_id": "re-1"}
+    assert done(stop(lab)) == "handled"
+    keys = [arguments["key"] for method, arguments in gateway.calls if method == "refund"]
+    assert keys == ["o-1.refund", "o-1.refund.2", "o-1.refund.2", "o-1.refund.2"]
+    assert said(lab) == ["PaymentCompleted", "PaymentRefunded"]
+
+
 def test_a_cancellation_that_finds_a_charge_under_way_learns_its_outcome_and_gives_it_back(
     lab: Lab, gateway: Gateway
 ) -> None:

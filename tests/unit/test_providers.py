@@ -83,6 +83,19 @@ def test_a_charge_is_found_by_its_order(lab: Lab) -> None:
     assert gateway.lookup(order_id="o-2") == {"status": "none"}
 
 
+def test_a_gateway_that_refuses_refunds_takes_money_and_gives_none_back(lab: Lab) -> None:
+    gateway = lab.ports.dependencies["gateway"]
+    lab.simulate("gateway", "refuse-refunds")
+    charged = charge(lab)
+    assert charged["status"] == "charged"
+    assert refund(lab, charged["charge_id"])["status"] == "refused"
+    assert gateway.lookup(order_id="o-1") == charged, "the money was taken, and that is how it stands"
+    lab.simulate("gateway", "ok")
+    assert refund(lab, charged["charge_id"])["status"] == "refused", "a key gives its first answer for ever"
+    again = gateway.refund(key="o-1.refund.2", charge_id=charged["charge_id"], amount=100, currency="EUR")
+    assert again["status"] == "refunded"
+
+
 def test_the_carrier_gives_one_parcel_for_one_key(lab: Lab) -> None:
     first = label(lab)
     assert first["status"] == "accepted"

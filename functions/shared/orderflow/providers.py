@@ -6,7 +6,7 @@ in the same way.
 
 Rules: a payment token ``tok_refused...`` is refused; ``tok_lost...`` takes the money and loses its first answer. An
 address in country ``AQ`` is refused by the carrier. The document ``simulation/<name>`` may set ``{"mode": "down" |
-"slow" | "refuse"}`` to break one on purpose."""
+"slow" | "refuse"}`` to break one on purpose; a gateway of mode ``refuse-refunds`` takes money and gives none back."""
 
 from __future__ import annotations
 
@@ -108,14 +108,18 @@ class SimulatedGateway:
         return answer
 
     def refund(self, *, key: str, charge_id: str, amount: int, currency: str) -> dict[str, Any]:
-        self._books.obey_simulation()
-        order_id = key.removesuffix(".refund")
-        entry = {"status": "refunded", "refund_id": f"re_{derived_id(key)}", "amount": amount, "currency": currency}
-        return self._books.enter(order_id, lambda _: key, lambda: entry)[0]
+        refuse = self._books.obey_simulation() == "refuse-refunds"
+        entry: dict[str, Any] = (
+            {"status": "refused", "reason": "refunds are not possible"}
+            if refuse
+            else {"status": "refunded", "refund_id": f"re_{derived_id(key)}", "amount": amount, "currency": currency}
+        )
+        return self._books.enter(key.partition(".refund")[0], lambda _: key, lambda: entry)[0]
 
     def lookup(self, *, order_id: str) -> dict[str, Any]:
         self._books.obey_simulation()
-        entries = list(self._books.entries(order_id).values())
+        books = self._books.entries(order_id)
+        entries = [entry for key, entry in books.items() if ".refund" not in key or entry["status"] == "refunded"]
         refunds = [entry for entry in entries if entry["status"] == "refunded"]
         last: dict[str, Any] = (refunds or entries or [{"status": "none"}])[-1]
         return last

@@ -43,8 +43,8 @@ Status = Literal["charging", "charged", "refused", "settling", "refunded", "void
 
 
 class Payment(BaseModel):
-    """What payment did for one order. ``tries`` numbers the charge's idempotency keys; ``intent_at`` is when the call
-    that is under way was first intended, in seconds since the epoch."""
+    """What payment did for one order. ``tries`` numbers the charge's idempotency keys, ``refund_tries`` the refund's;
+    ``intent_at`` is when the call that is under way was first intended, in seconds since the epoch."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,6 +55,7 @@ class Payment(BaseModel):
     currency: Currency = "XXX"
     token: str = ""
     tries: int = 1
+    refund_tries: int = 1
     intent_at: float = 0.0
     charge_id: str = ""
     refund_id: str = ""
@@ -82,7 +83,7 @@ def resume(payment: Payment, event: Event, outcome: Outcome, context: Context) -
         case Unanswered():
             return Fail(outcome.error)
         case Answer() if outcome.call.method == "refund":
-            return _refunded(payment, outcome)
+            return _refunded(payment, outcome, context)
         case Answer() if outcome.call.method == "lookup" and outcome.value["status"] == "none":
             return _nothing_found(payment, context)
         case Answer() if payment.status == "charging":
@@ -147,7 +148,7 @@ def _settle_outcome(payment: Payment, answer: Answer, context: Context) -> Decis
             settling = payment.model_copy(update=taken)
             return Intend(settling, _refund(settling))
         case "refunded":
-            return _refunded(payment, answer)
+            return _refunded(payment, answer, context)
     return _void(payment)
 
 
@@ -160,9 +161,13 @@ def _nothing_found(payment: Payment, context: Context) -> Decision[Payment]:
     return Intend(anew, _charge(anew))
 
 
-def _refunded(payment: Payment, answer: Answer) -> Decision[Payment]:
+def _refunded(payment: Payment, answer: Answer, context: Context) -> Decision[Payment]:
     if answer.value["status"] != "refunded":
-        return Fail(f"the gateway does not refund: {answer.value.get('reason', answer.value['status'])}")
+        reason = f"the gateway does not refund: {answer.value.get('reason', answer.value['status'])}"
+        # A key gives its first answer for ever: after a refusal, only another one can have another answer.
+        refused = answer.value["status"] == "refused"
+        anew = payment.model_copy(update={"refund_tries": payment.refund_tries + 1, "intent_at": context.now})
+        return Fail(reason, anew if refused else None)
     refunded = payment.model_copy(update={"status": "refunded", "refund_id": answer.value["refund_id"]})
     return Commit(refunded, (_refund_event(refunded),))
 
@@ -209,7 +214,7 @@ def _refund(payment: Payment) -> Call:
         GATEWAY,
         "refund",
         {
-            "key": f"{payment.order_id}.refund",
+            "key": f"{payment.order_id}.refund{f'.{payment.refund_tries}' if payment.refund_tries > 1 else ''}",
             "charge_id": payment.charge_id,
             "amount": payment.amount,
             "currency": payment.currency,
