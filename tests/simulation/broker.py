@@ -63,6 +63,7 @@ class Broker:
         self._profile = profile
         self._limits = limits
         self._messages = 0
+        self._filtering = not world.chance(profile.unfiltered)
 
     # Publisher
 
@@ -75,7 +76,7 @@ class Broker:
             for service, filters in self.filters.items():
                 if all(attributes.get(name) in values for name, values in filters.items()):
                     self.matched.setdefault((service, envelope.id), envelope)
-                elif self._profile.filters:
+                elif self._filtering:
                     continue
                 self.enqueue(service, body, attributes, envelope.subject, envelope.id)
                 if self._world.chance(self.weather.duplicate):

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def garbage_afterwards() -> Iterator[None]:
+    """Collect garbage between tests only: within a run the collector would walk the whole trace again and again."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -19,6 +19,7 @@ from orderflow.settings import Settings
 from orderflow_local.memory import MemoryObjects
 from simulation.broker import Broker
 from simulation.invariants import Watch, at_rest
+from simulation.memo import memoised
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.profiles import PROFILES, Profile
 from simulation.store import SimulatedStore
@@ -31,7 +32,8 @@ CORE = ("order", "inventory", "payment", "shipping", "fraud")
 """The services that the invariants are about; the others take part in every seventh run."""
 
 SWEEP_TIMEOUT_S = 50.0
-SWEEP_EVERY_S = 60.0
+SWEEPS = 12
+"""At most so often, about, the sweeper runs while things go wrong: one that finds nothing shows nothing."""
 ROUND_S = 3_600.0
 """How often somebody looks after a run that does not come to rest by itself: longer than any message is on its way."""
 ROUNDS = 120
@@ -77,8 +79,12 @@ def simulate(
 ) -> Result:
     """Run one simulation; what is not given is drawn, and of the faults that are drawn there are ``only`` some. The
     same arguments give the same run, step by step."""
-    with _quiet():
-        return Run(seed, profile, orders, weather, only, settings, everybody, through_json).run()
+    with _quiet(), nullcontext() if through_json else memoised():
+        run = Run(seed, profile, orders, weather, only, settings, everybody, through_json)
+        try:
+            return run.run()
+        finally:
+            run.fall_apart()
 
 
 class Run:
@@ -135,7 +141,7 @@ class Run:
         self.workload.prepare(self.orders)
         world = self.world
         storm = self.workload.last + self.weather.lasts
-        self._sweep_until(BEGIN + storm)
+        self._sweep_until(BEGIN + storm, max(storm / SWEEPS, min(60.0, self.settings.sweep_after)))
         for _ in range(self.weather.redrives):
             world.after(world.random.random() * storm, self._operate)
         world.run(BEGIN + storm)
@@ -159,6 +165,12 @@ class Run:
             everybody=self.everybody,
             world=world,
         )
+
+    def fall_apart(self) -> None:
+        """Let go of each other, so that nothing of the run but its trace outlives it."""
+        self.broker.receive = lambda service: None
+        self.fleet.erase = lambda order_id: None
+        self.world.forget_plans()
 
     def _come_to_rest(self) -> list[tuple[str, str]]:
         """Let everything end: messages, late requests, dead letters, and orders that wait for the sweeper."""
@@ -185,11 +197,10 @@ class Run:
         stuck = [key for key, document in self.store.all("orders") if _open(document)]
         return [(f"I1: orders stand still: {stuck}", stuck[0] if stuck else "")]
 
-    def _sweep_until(self, end: float) -> None:
+    def _sweep_until(self, end: float, every: float) -> None:
         if self.world.time < end:
             self._sweep()
-            every = min(SWEEP_EVERY_S, self.settings.sweep_after)
-            self.world.after(every * (0.5 + self.world.random.random()), self._sweep_until, end)
+            self.world.after(every * (0.5 + self.world.random.random()), self._sweep_until, end, every)
 
     def _sweep(self) -> None:
         process = self.fleet.process("sweeper")

@@ -127,7 +127,7 @@ class Invocation:
         fault = self._draw_fault(step)
         if fault is None:
             answer = self._do(step)
-            world.note(self._process.name, step, _told(answer), self._subjects(places))
+            world.note(self._process.name, step, answer, self._subjects(places))
             if type(step) is Ask and isinstance(answer, Unavailable):
                 self._fleet.count_failure(self._service, self._tags, places)
             if type(step) is Put and step.collection == ATTEMPTS:
@@ -149,7 +149,7 @@ class Invocation:
                 self._do_late(step)
             case _:
                 answer = self._do_wrongly(step, fault)
-                world.note(self._process.name, step, f"{fault}: {_told(answer)}", self._subjects(places))
+                world.note(self._process.name, step, (fault, answer), self._subjects(places))
                 if type(step) is Ask:
                     self._fleet.count_failure(self._service, self._tags, places)
                 self._next(answer)
@@ -159,10 +159,12 @@ class Invocation:
         if not self._fleet.stormy or type(step) is Pause:
             return None
         drawn = random.random()
-        for fault, probability in self._fleet.faults_of(type(step)):
-            drawn -= probability
-            if drawn < 0:
-                return fault
+        total, faults = self._fleet.faults_of(type(step))
+        if drawn < total:
+            for fault, probability in faults:
+                drawn -= probability
+                if drawn < 0:
+                    return fault
         if type(step) is PublishAll and self._world.time < self._fleet.topic_down_until and random.random() < 0.8:
             return random.choice(("unavailable", "unavailable", "answer lost", "some lost"))
         if type(step) is Ask and random.random() < weather.outside:
@@ -177,7 +179,7 @@ class Invocation:
         except Violation:
             raise
         except Exception as error:
-            return error
+            return error.with_traceback(None)
 
     def _do_wrongly(self, step: Step, fault: str) -> Any:
         match fault:
@@ -208,7 +210,7 @@ class Invocation:
 
     def _arrive(self, step: Step) -> None:
         answer = self._do(step)
-        self._world.note(f"({self._process.name})", step, f"late: {_told(answer)}")
+        self._world.note(f"({self._process.name})", step, ("late", answer))
 
     def _die(self, places: Sequence[int], step: Step, how: str) -> None:
         """The process dies, and with it every invocation that runs in it."""
@@ -223,7 +225,9 @@ class Invocation:
         self._died()
 
     def _subjects(self, places: Sequence[int]) -> tuple[str, ...]:
-        return tuple(self._tags[place][0] for place in places)
+        if len(places) == 1:
+            return (self._tags[places[0]][0],)
+        return tuple([self._tags[place][0] for place in places])
 
 
 class Fleet:
@@ -262,7 +266,7 @@ class Fleet:
         self._pumping: set[str] = set()
         self._made = 0
         self._most = {service: world.random.choice((1, 2, 4, 8)) for service in limits}
-        self._probabilities: dict[type, list[tuple[str, float]]] = {}
+        self._probabilities: dict[type, tuple[float, list[tuple[str, float]]]] = {}
         broker.receive = self._receive
 
     def calm_down(self, weather: Weather) -> None:
@@ -329,18 +333,17 @@ class Fleet:
             if not isinstance(result, OutOfTime) and message.service != FILES:
                 raise Violation(f"{message.service} raised {type(result).__name__}: {result}")
             outcome = Retry(1.0, f"{type(result).__name__}: {result}")
-        told = (
-            f"done: {outcome.note}" if isinstance(outcome, Done) else f"retry in {outcome.after:.1f}: {outcome.reason}"
+        self.world.note(
+            process.name, f"settle {message.transport_id} {message.event_id[:8]}", outcome, (message.subject,)
         )
-        self.world.note(process.name, f"settle {message.transport_id} {message.event_id[:8]}", told, (message.subject,))
         if isinstance(outcome, Done):
             self.acknowledged[message.service, message.event_id] = outcome.note
         self._broker.settle(receipt, outcome)
 
     # What the report and the invariants need to know.
 
-    def faults_of(self, kind: type) -> list[tuple[str, float]]:
-        """The faults that a kind of step may meet, with their probabilities."""
+    def faults_of(self, kind: type) -> tuple[float, list[tuple[str, float]]]:
+        """The faults that a kind of step may meet, with their probabilities, and the probability of any."""
         if kind not in self._probabilities:
             weather = self.weather
             faults = [
@@ -355,7 +358,8 @@ class Fleet:
                 faults += [("conflict", weather.conflict), ("written, told conflict", weather.told_conflict)]
             if kind is PublishAll:
                 faults += [("some lost", weather.some_lost)]
-            self._probabilities[kind] = [fault for fault in faults if fault[1]]
+            likely = [fault for fault in faults if fault[1]]
+            self._probabilities[kind] = (sum(probability for _, probability in likely), likely)
         return self._probabilities[kind]
 
     def count_failure(self, service: str, tags: list[tuple[str, str]], places: Sequence[int]) -> None:
@@ -385,18 +389,3 @@ class Fleet:
     def count_death(self, service: str, tags: list[tuple[str, str]]) -> None:
         for _, event_id in tags:
             self.faults[service, event_id] += 1
-
-
-def _told(answer: Any) -> str:
-    """What a handler was answered, in a word."""
-    match answer:
-        case Exception():
-            return f"{type(answer).__name__}: {answer}"
-        case dict():
-            return str(answer.get("status", answer))
-        case list():
-            return ", ".join("None" if each is None else type(each).__name__ for each in answer)
-        case None:
-            return ""
-    version = getattr(answer, "version", None)
-    return f"v{version}" if version else ""

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
+from orderflow.processing import Done, Retry
 from orderflow.steps import Ask, Bury, Get, Pause, Publish, PublishAll, Put, Query, ReadDrop, WriteArchive
 
 BEGIN = 1_800_000_000.0
@@ -27,7 +28,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.time = BEGIN
-        self.trace: list[tuple[float, str, Any, str, tuple[str, ...]]] = []
+        self._trace: list[tuple[float, str, Any, Any, tuple[str, ...]]] = []
         self.coverage: Counter[tuple[str, str]] = Counter()
         """Faults by (step, fault), as `simulation.coverage` names them."""
         self.violations: list[str] = []
@@ -39,6 +40,10 @@ class World:
         """Put something on the agenda."""
         self._entries += 1
         heappush(self._agenda, (self.time + seconds, self._entries, action, arguments))
+
+    def forget_plans(self) -> None:
+        """Take everything from the agenda."""
+        self._agenda.clear()
 
     def run(self, until: float) -> None:
         """Let happen what is on the agenda up to a time."""
@@ -60,9 +65,15 @@ class World:
         self.violations.append(message)
         self.note("INVARIANT", message, subjects=subjects)
 
-    def note(self, who: str, what: Any, how: str = "", subjects: tuple[str, ...] = ()) -> None:
-        """Add to the trace; what may be a step, which is put into words only when somebody reads it."""
-        self.trace.append((self.time, who, what, how, subjects))
+    def note(self, who: str, what: Any, how: Any = "", subjects: tuple[str, ...] = ()) -> None:
+        """Add to the trace. What may be a step, and how its answer or an outcome: they are put into words only when
+        somebody reads them."""
+        self._trace.append((self.time, who, what, how, subjects))
+
+    @property
+    def trace(self) -> Iterator[tuple[float, str, Any, str, tuple[str, ...]]]:
+        """Everything that happened: (time, who, step or words, what came of it, whom it concerned)."""
+        return ((time, who, what, told(how), subjects) for time, who, what, how, subjects in self._trace)
 
     def chance(self, probability: float) -> bool:
         """Whether something of this probability happens. Draws only where it may."""
@@ -124,6 +135,29 @@ def describe(what: Any) -> str:
         case ReadDrop() | WriteArchive():
             return f"{type(what).__name__} {what.name}"
     return repr(what)
+
+
+def told(how: Any) -> str:
+    """What a handler was answered, or how a message was settled, in a word."""
+    match how:
+        case str():
+            return how
+        case (str(fault), answer):
+            return f"{fault}: {told(answer)}"
+        case Done():
+            return f"done: {how.note}"
+        case Retry():
+            return f"retry in {how.after:.1f}: {how.reason}"
+        case Exception():
+            return f"{type(how).__name__}: {how}"
+        case dict():
+            return str(how.get("status", how))
+        case list():
+            return ", ".join("None" if each is None else type(each).__name__ for each in how)
+        case None:
+            return ""
+    version = getattr(how, "version", None)
+    return f"v{version}" if version else ""
 
 
 def _event(envelope: Any) -> str:
