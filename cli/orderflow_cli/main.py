@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orderflow_cli import commands, deploy
+from orderflow_cli.contracts import commands as contracts
 from orderflow_local.fleet import CLOUDS
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 deploy.add_to(app)
 commands.add_to(app)
+contracts.add_to(app)
 
 MISSING = 3
 

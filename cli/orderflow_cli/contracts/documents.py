@@ -1,0 +1,131 @@
+"""The contracts as files, generated from the catalogue and the services' declarations.
+
+``contracts/events/<Kind>.v<n>.json`` is the JSON Schema (2020-12) of an event's ``data``; ``x-`` keywords say what its
+envelope says. ``contracts/asyncapi.json`` is an AsyncAPI 3.0.0 document of the whole topic: every event as a CloudEvent
+(structured JSON mode), and which service sends and receives which."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from orderflow import topology
+from orderflow.envelope import FILTERABLE
+from orderflow.events import CATALOGUE, Event
+from orderflow.files import RECEIPTS
+from orderflow.services import SERVICES, find
+
+EVENTS = "contracts/events"
+ASYNCAPI = "contracts/asyncapi.json"
+
+_ATTRIBUTES = ("id", "source", "subject", "time", "correlationid", "kind", "category")
+"""Context attributes that every event has, beside ``specversion``, ``type`` and ``data``."""
+_OPTIONAL = ("dataschema", "causationid", "traceparent", "tracestate", "partitionkey", "tier", "channel")
+
+
+def build() -> dict[str, str]:
+    """The text of every contract, by path."""
+    events = {f"{EVENTS}/{model.kind()}.v{model.version}.json": _dumps(schema(model)) for model in catalogue()}
+    return {**events, ASYNCAPI: _dumps(asyncapi())}
+
+
+def catalogue() -> list[type[Event]]:
+    """Every event and version, by name."""
+    return [model for _, model in sorted(CATALOGUE.items())]
+
+
+def schema(model: type[Event]) -> dict[str, Any]:
+    """The contract of one event."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:orderflow:{model.kind()}:v{model.version}",
+        "x-type": model.type_name(),
+        "x-category": model.category,
+        "x-subject": model.subject_field,
+        **model.model_json_schema(),
+    }
+
+
+def asyncapi() -> dict[str, Any]:
+    """The topic, its messages, and who sends and receives them."""
+    built = topology.build()
+    models = catalogue()
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "orderflow events",
+            "version": "1",
+            "description": "Every event is a CloudEvent 1.0 in structured JSON mode, known by its id. It may come "
+            "twice, late and in any order.",
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {
+            "events": {
+                "address": built["topic"],
+                "description": "The one topic. Each service has a queue of its own behind a filter on "
+                f"{', '.join(FILTERABLE)}.",
+                "messages": {_name(model): {"$ref": f"#/components/messages/{_name(model)}"} for model in models},
+            }
+        },
+        "operations": dict(_operations()),
+        "components": {
+            "messages": {_name(model): _message(model) for model in models},
+            "schemas": definitions["$defs"],
+        },
+    }
+
+
+def _operations() -> Any:
+    services = [find(name) for name in SERVICES]
+    for service in [*services, RECEIPTS]:
+        for action, verb, events in (("receive", "receives", service.hears), ("send", "sends", service.emits)):
+            known = [event for event in catalogue() if event in events]
+            if known:
+                yield (
+                    f"{service.name}-{verb}",
+                    {
+                        "action": action,
+                        "channel": {"$ref": "#/channels/events"},
+                        "summary": f"What {service.name} {verb}.",
+                        "messages": [{"$ref": f"#/channels/events/messages/{_name(event)}"} for event in known],
+                    },
+                )
+
+
+def _message(model: type[Event]) -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "name": model.type_name(),
+        "title": model.kind(),
+        "summary": " ".join((model.__doc__ or "").split()),
+        "contentType": "application/cloudevents+json",
+        "correlationId": {"location": "$message.payload#/correlationid"},
+        "payload": {
+            "type": "object",
+            "required": ["specversion", "type", *_ATTRIBUTES, "data"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "type": {"const": model.type_name()},
+                **{name: {**text, "minLength": 1} for name in _ATTRIBUTES},
+                "time": {**text, "format": "date-time"},
+                "kind": {"const": model.kind()},
+                "category": {"const": model.category},
+                "datacontenttype": {"const": "application/json"},
+                **dict.fromkeys(_OPTIONAL, text),
+                "data": {"$ref": f"#/components/schemas/{model.__name__}"},
+            },
+        },
+    }
+
+
+def _name(model: type[Event]) -> str:
+    return f"{model.kind()}V{model.version}"
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
