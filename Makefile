@@ -43,12 +43,17 @@ simulate: $(VENV)/.ready ## Break the workflow at every step on simulated clouds
 	@PYTHONPATH=tests $(RUN)/python -m simulation --runs $(or $(RUNS),1000) --seed $(or $(SEED),0) \
 		--profile $(or $(PROFILE),all) $(ARGS)
 
+.PHONY: mutate
+mutate: $(VENV)/.ready ## Change the rules one small thing at a time and see whether a test notices (MODULE=services/order; about an hour)
+	@$(RUN)/python tools/mutate $(MODULE)
+
 .PHONY: check
 check: $(VENV)/.ready ## Check format, lint, strict types, workflows, and that generated files are current
 	@$(RUN)/ruff format --check .
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
 	@$(RUN)/orderflow topology --check
+	@$(RUN)/orderflow contracts --check
 	@tools/lint-workflows
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
 		else echo "terraform fmt was left out: terraform is not installed" >&2; fi
@@ -58,6 +63,7 @@ format: $(VENV)/.ready ## Mend the format, and write the generated files
 	@$(RUN)/ruff format .
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/orderflow topology
+	@$(RUN)/orderflow contracts
 	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
 .PHONY: package
