@@ -360,7 +360,7 @@ class Orders(Histories):
             answers.append(shipped(order_id))
         elif status == "confirmed":
             answers.append(ShipmentRefused(order_id=order_id, reason="no service"))
-        if status == "cancelled":
+        if status == "cancelled" and "OrderCancelled" in self.kinds(order_id):
             answers += [InventoryReleased(order_id=order_id, lines=()), PaymentVoided(order_id=order_id)]
         return answers
 
