@@ -143,3 +143,19 @@ def test_a_confirmed_order_is_not_cancelled(lab: Lab) -> None:
         orders.cancel_order(desk(lab), "o-1", "too late")
     with pytest.raises(CannotDo, match="there is no order"):
         orders.cancel_order(desk(lab), "o-2", "never was")
+
+
+def test_orders_that_stand_still_are_listed_with_what_they_wait_for_the_oldest_first(lab: Lab) -> None:
+    lab.load_file("stock/one.csv", b"sku,quantity\nCUP,100\n")
+    lab.place("o-2", publish=False)
+    lab.clock.time += 60
+    lab.place("o-1", publish=False)
+    lab.place("o-3")
+    lab.run_to_rest()
+    assert orders.list_stuck(desk(lab)) == []
+    lab.clock.time += lab.settings.order_deadline
+
+    found = orders.list_stuck(desk(lab))
+
+    assert [order.order_id for order in found] == ["o-2", "o-1"]
+    assert [awaited.service for awaited in found[0].awaits] == ["inventory", "payment"]

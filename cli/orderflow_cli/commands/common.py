@@ -173,7 +173,9 @@ def say_json(value: Any) -> None:
 
 
 def say_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
-    """Print rows. What is None is a figure that is not known: ``-``. Columns of numbers stand to the right."""
+    """Print rows, nothing where there are none. None is a figure that is not known: ``-``. Numbers stand to the right."""
+    if not rows:
+        return
     out = _out.get()
     table = Table(title=title, title_style="bold", title_justify="left", header_style="bold")
     for number, name in enumerate(columns):

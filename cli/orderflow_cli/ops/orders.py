@@ -21,6 +21,7 @@ from orderflow.record import Cause, Record, envelopes, load
 from orderflow.services import find
 from orderflow.services.order import SERVICE, Order, cancel
 from orderflow.steps import Get, Steps
+from orderflow.stuck import Stuck, stuck
 from orderflow_cli.hints import Exit
 from orderflow_cli.ops.doors import CannotDo, Doors
 
@@ -128,6 +129,12 @@ def list_orders(doors: Doors, *, customer: str | None = None, status: str | None
 def orders_of(doors: Doors, customer: str) -> Iterable[Order]:
     """A customer's orders, newest first."""
     return _of_customer(doors, customer)
+
+
+def list_stuck(doors: Doors) -> list[Stuck]:
+    """The orders that stand still, and what they wait for; the one that is past its deadline longest first."""
+    found = stuck(doors.ports.store, doors.settings, doors.ports.clock.now())
+    return sorted(found, key=lambda order: order.deadline)
 
 
 def cancel_order(doors: Doors, order_id: str, reason: str) -> OrderRow:
