@@ -173,7 +173,7 @@ def say_json(value: Any) -> None:
 
 
 def say_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
-    """Print rows, nothing where there are none. None is a figure that is not known: ``-``. Numbers stand to the right."""
+    """Print rows, nothing where there are none; ``-`` for a figure that is not known. Numbers stand right."""
     if not rows:
         return
     out = _out.get()

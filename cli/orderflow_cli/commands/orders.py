@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from orderflow.envelope import rfc3339
+from orderflow.stuck import Awaited
 from orderflow_cli.commands.common import CODES, AsJson, DryRun, note, operation, say, say_json, say_table
 from orderflow_cli.hints import Exit
 from orderflow_cli.ops import orders as ops
@@ -93,6 +95,7 @@ def list_(
             for row in rows
         ],
     )
+    say(f"{len(rows)} orders")
 
 
 @app.command(epilog=CODES)
@@ -156,6 +159,35 @@ def timeline_(
         say(f"not absorbed yet: {', '.join(story.waits_for)}")
     if doors.logs is None:
         note("duplicates are in the functions' logs only; these are not on this machine")
+
+
+@app.command("stuck", epilog=CODES)
+@operation
+def stuck_(doors: Doors, as_json: AsJson = False) -> None:
+    """Show orders that stand still: past their deadline, not closed, and what from whom they wait for."""
+    found = ops.list_stuck(doors)
+    if as_json:
+        say_json(found)
+        return
+    say_table(
+        ["order", "status", "deadline", "waits for", "of", "which is", "last error"],
+        [
+            [
+                order.order_id,
+                order.status,
+                rfc3339(order.deadline),
+                " or ".join(awaited.kinds),
+                awaited.service,
+                awaited.status,
+                awaited.error,
+            ]
+            for order in found
+            for awaited in order.awaits or (Awaited("sweeper", ("the next sweep",), None, None),)
+        ],
+    )
+    say(f"{len(found)} orders stand still")
+    if found:
+        note(f"dead letters about one: orderflow dlq list --cloud {doors.cloud} --target {doors.target} --order ID")
 
 
 def _attempts(entry: Entry) -> str:
