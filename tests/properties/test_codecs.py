@@ -37,6 +37,9 @@ def test_every_envelope_is_read_as_it_was_written(envelope: Envelope) -> None:
     assert arrived == envelope
     assert arrived.to_bytes() == envelope.to_bytes()
     assert arrived.digest() == envelope.digest()
+    assert {name: arrived.extension(name) for name in envelope.to_dict()} == envelope.to_dict()
+    assert arrived != arrived.replace(id=f"{arrived.id}x")
+    assert arrived != arrived.to_dict()
 
 
 @given(envelopes, st.randoms(use_true_random=False))

@@ -22,6 +22,7 @@ from orderflow.events import (
     OutOfStock,
     PaymentCompleted,
     PaymentFailed,
+    ShipmentCreated,
     ShipmentRefused,
     Shortage,
 )
@@ -37,6 +38,7 @@ OF: dict[str, Any] = {"order_id": "o-1", "customer_id": "zoe"}
 CONTEXT = Context(BEGIN, Settings(), rfc3339(BEGIN))
 CANCELLED = OrderCancelled(**OF, reason="customer: x", total=2_000, currency="EUR")
 CONFIRMED = OrderConfirmed(**OF, total=1, currency="EUR", tier="standard", placed_at=rfc3339(BEGIN))
+SHIPPED = ShipmentCreated(**OF, tracking="T", placed_at=rfc3339(BEGIN))
 BEFORE_LABEL = (
     PaymentCompleted(**OF, charge_id="ch", amount=1, currency="EUR"),
     InventoryReserved(**OF, lines=()),
@@ -177,6 +179,26 @@ def test_a_second_cancellation_of_a_shipment_changes_nothing(lab: Lab) -> None:
     assert done(lab.deliver("shipping", enveloped(CANCELLED, "e-1"))) == "handled"
     assert done(lab.deliver("shipping", enveloped(CANCELLED, "e-2"))) == "handled"
     assert lab.state("shipping").status == "cancelled"
+
+
+def test_a_reservation_that_was_shipped_is_settled_for_whoever_tells_of_it_again(lab: Lab) -> None:
+    lab.stock("CUP", 5)
+    hear(lab, "inventory", order_placed())
+    for event_id in ("e-1", "e-2"):
+        assert done(lab.deliver("inventory", enveloped(SHIPPED, event_id))) == "handled"
+    assert lab.state("inventory").status == "shipped"
+
+
+@pytest.mark.parametrize(("before", "found"), [((), "missing"), ((CANCELLED,), "released")], ids=["none", "released"])
+def test_a_shipment_of_what_is_not_reserved_says_what_was_found(
+    lab: Lab, before: tuple[Event, ...], found: str
+) -> None:
+    assert hear(lab, "inventory", *before, SHIPPED).reason == f"shipped while the reservation is {found}"
+
+
+def test_a_conversation_keeps_what_was_said_and_where(lab: Lab) -> None:
+    hear(lab, "notification", CONFIRMED, SHIPPED)
+    assert lab.state("notification").said == (("confirmation", "email"), ("shipped", "email"), ("shipped", "push"))
 
 
 # When an intent began: what is too old is looked up first, what is not goes under its key again
