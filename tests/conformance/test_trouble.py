@@ -11,6 +11,8 @@ import pytest
 from conformance.world import World, fact, order, order_placed, placed
 from orderflow.keys import safe_key
 from orderflow.services import find
+from orderflow.settings import Settings
+from orderflow.stuck import Awaited, Stuck, stuck
 from waiting import wait_until
 
 
@@ -202,3 +204,32 @@ def opened(world: World, dependency: str) -> bool:
 
 def seconds(rfc3339: str) -> float:
     return datetime.fromisoformat(rfc3339).timestamp()
+
+
+@pytest.mark.case(23, needs="saga")
+def test_a_refund_refused_for_ever_is_parked_shown_as_stuck_and_made_when_redriven(world: World, sku: str) -> None:
+    client, others = world.customer("AQ"), world.customer()
+    with world.broken("gateway", "refuse-refunds"):
+        order_id = placed(client, order(sku))
+        neighbour = placed(others, order(sku))
+        letter = world.letter(order_id, "payment")
+        assert world.ended(others, neighbour)["status"] == "shipped", "neighbours are not held up"
+
+    assert (letter.reason, letter.attempts) == ("attempts-exhausted", find("payment").limits.max_attempts)
+    assert letter.detail == "the gateway does not refund: refunds are not possible"
+    assert client.get(f"/orders/{order_id}").json()["status"] == "cancelled"
+    [standing] = [each for each in standing_still(world) if each.order_id == order_id]
+    assert standing.awaits == (Awaited("payment", ("PaymentRefunded", "PaymentVoided"), "settling", letter.detail),)
+
+    for each in world.letters(order_id, "payment"):
+        assert world.redrive(each) is None
+    assert world.ended(client, order_id)["status"] == "cancelled"
+    verdict = world.at_rest([order_id, neighbour])
+    assert verdict.refunds == 1
+    assert [each for each in standing_still(world) if each.order_id == order_id] == []
+
+
+def standing_still(world: World) -> list[Stuck]:
+    """The orders that would be stuck if the deadline of all had passed."""
+    settings = Settings()
+    return list(stuck(world.ports.store, settings, world.ports.clock.now() + settings.order_deadline))
