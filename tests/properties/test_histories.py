@@ -217,7 +217,7 @@ class Payments(Histories):
             assert status == ("refunded" if charges else status)
             assert status in ("refunded", "void", "refused")
         else:
-            assert taken == (status == "charged")
+            assert status == ("charged" if taken else "refused")
             assert kinds == (["PaymentCompleted"] if taken else ["PaymentFailed"])
 
 

@@ -122,6 +122,14 @@ def test_a_refund_that_is_refused_says_what_the_gateway_said(lab: Lab) -> None:
     assert hear(lab, "payment", CANCELLED).reason == "the gateway does not refund: frozen"
 
 
+@pytest.mark.parametrize("reason", ["card declined", "x" * 5_000], ids=["short", "long"])
+def test_a_card_that_is_refused_at_length_is_refused_all_the_same(lab: Lab, reason: str) -> None:
+    says(lab, "gateway", charge={"status": "refused", "reason": reason})
+    assert done(hear(lab, "payment", order_placed())) == "handled"
+    assert (lab.state("payment").status, lab.state("payment").reason) == ("refused", reason[:300])
+    assert lab.published()[0].data["reason"] == reason[:300]
+
+
 @pytest.mark.parametrize(
     ("name", "service", "events"),
     [

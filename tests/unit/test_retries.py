@@ -10,8 +10,8 @@ import pytest
 
 from orderflow.breaker import Blocked, Breakers, Pass
 from orderflow.driver import run
-from orderflow.events import InventoryReserved
-from orderflow.ports import Conflict, Unavailable
+from orderflow.events import InventoryReserved, OrderCancelled
+from orderflow.ports import Conflict, Delivery, Unavailable
 from orderflow.processing import Retry, Shell
 from orderflow.services import find
 from orderflow.settings import Settings
@@ -19,6 +19,7 @@ from unit.support import Lab, done, enveloped, order_placed
 
 ANSWER = InventoryReserved(order_id="o-1", customer_id="zoe", lines=())
 """Fails at the order service for as long as its order is not there."""
+CANCELLED = OrderCancelled(order_id="o-1", customer_id="zoe", reason="customer: x", total=1, currency="EUR")
 
 
 def fail(lab: Lab, receives: int = 1) -> Any:
@@ -256,6 +257,51 @@ def test_of_all_processes_one_probes(lab: Lab) -> None:
         ask(lab, each)
     lab.clock.time += lab.settings.breaker_cooldown
     assert [ask(lab, each) for each in processes].count(Pass(probe=True)) == 1
+
+
+def tripped(lab: Lab, breakers: Breakers) -> None:
+    """Let a breaker open, and wait until it may be probed."""
+    for _ in range(3):
+        run(breakers.failed("gateway"), lab.ports)
+    lab.clock.time += lab.settings.breaker_cooldown
+
+
+def test_who_lost_the_race_to_probe_waits_a_while_and_then_looks_again(lab: Lab) -> None:
+    here, there = Breakers(lab.settings, lab.clock), Breakers(lab.settings, lab.clock)
+    tripped(lab, here)
+    lost = iter([True])
+
+    def first(method: str, collection: str, _key: str) -> None:
+        if (method, collection) == ("put", "breakers") and next(lost, False):
+            assert ask(lab, there) == Pass(probe=True)
+
+    lab.store.before = first
+    answer = ask(lab, here)
+    assert isinstance(answer, Blocked)
+    assert 0 < answer.seconds < lab.settings.breaker_cooldown
+    assert ask(lab, here) == Blocked(lab.settings.breaker_cooldown), "what the other process wrote is seen at once"
+
+
+def test_every_write_of_a_breaker_changes_its_rev(lab: Lab) -> None:
+    """A store may keep the version of a document that a write does not change, and two would seem to be the same."""
+    breakers = Breakers(lab.settings, lab.clock)
+    revs = []
+    for number in range(4):
+        run(breakers.failed("gateway") if number else breakers.succeeded("gateway"), lab.ports)
+        document = lab.document("breakers", "gateway")
+        revs.append(document and document["rev"])
+    assert revs == [None, 1, 2, 3], "nothing is written of a success where there was no failure"
+
+
+def test_the_only_probe_is_not_spent_on_an_order_that_needs_no_call(lab: Lab) -> None:
+    """OrderPlaced is tried without reading the document, and would call the gateway if there were none."""
+    lab.deliver("payment", enveloped(CANCELLED, "e-c"))
+    tripped(lab, Breakers(lab.settings, lab.clock))
+    before = lab.document("breakers", "gateway")
+    process = Shell(lab.settings, lab.clock, Random(2))
+    message = Delivery(enveloped(order_placed()).to_bytes())
+    assert done(run(process.deliver(find("payment"), message), lab.ports)) == "handled"
+    assert lab.document("breakers", "gateway") == before
 
 
 def test_breakers_of_two_systems_are_apart(lab: Lab) -> None:
