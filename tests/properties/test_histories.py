@@ -8,7 +8,7 @@ absorbed twice, emitted twice or published with other bytes ends the run (`simul
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -38,6 +38,7 @@ from orderflow.services.order import Order
 from orderflow.services.order import placed as of
 from orderflow.steps import Ask, Publish, Put
 from protocol.hands import Hand, Scene, cancelled, placed, shipped
+from simulation.outside import Gateway
 from unit.support import new_order
 
 ORDERS = ("o", "p")
@@ -191,15 +192,32 @@ class Histories(RuleBasedStateMachine):
         return any(event.kind() == kind for event in self.heard[order_id])
 
 
+class Reluctant(Gateway):
+    """A gateway that refuses the first refunds that it is asked for, and says so for ever under their keys."""
+
+    refusals = 0
+
+    def refund(self, *, key: str, charge_id: str, amount: int, currency: str) -> dict[str, Any]:
+        if self.refusals and self._recall(key) is None:
+            self.refusals -= 1
+            return self._remember(key, {"status": "refused", "reason": "not now"})
+        return super().refund(key=key, charge_id=charge_id, amount=amount, currency=currency)
+
+
 class Payments(Histories):
-    """Placed and cancelled, in any order, with a card that is good or refused."""
+    """Placed and cancelled, in any order, with a card that is good or refused, and a gateway that gives no refund at
+    first."""
 
     service = "payment"
     collection = "payments"
 
-    @initialize(refused=st.booleans())
-    def cards(self, refused: bool) -> None:
+    @initialize(refused=st.booleans(), refusals=st.integers(0, 2))
+    def cards(self, refused: bool, refusals: int) -> None:
         """One order's card is good, the other's may be."""
+        gateway = Reluctant(self.scene.world, self.scene.settings.gateway_key_life)
+        gateway.refusals = refusals
+        self.scene.gateway = gateway
+        self.scene.ports.dependencies["gateway"] = gateway  # type: ignore[index]
         card = {"payment_token": "refused" if refused else "good"}
         self.placed = {"o": placed(order_id="o"), "p": placed(order_id="p").model_copy(update=card)}
 
