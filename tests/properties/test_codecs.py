@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orderflow import archive
+from orderflow import archive, claims
+from orderflow.driver import run
 from orderflow.envelope import FILTERABLE, Envelope, Malformed, canonical, decode
 from orderflow.ports import Stored
 from orderflow.processing import Done
@@ -24,9 +25,9 @@ from orderflow.services.order import tier_of
 from orderflow.settings import Settings
 from orderflow.topology import FILTER_BYTES, pubsub_filter
 from orderflow_local.gcp.pubsub_filter import parse
-from orderflow_local.memory import MemoryObjects
+from orderflow_local.memory import MemoryBroker, MemoryObjects, memory_ports
 from properties.examples import JSON, NAMES, OBJECTS, TEXTS, envelopes, ids
-from unit.support import Lab
+from unit.support import TOPOLOGY, Lab
 
 # Envelopes
 
@@ -85,6 +86,38 @@ def test_a_number_is_the_same_after_one_hop_as_after_two(envelope: Envelope, num
         return
     assert decode(once.to_bytes()).to_bytes() == once.to_bytes()
     assert decode(once.to_bytes()).digest() == once.digest()
+
+
+@given(
+    st.dictionaries(st.sampled_from(["id", "time", "dataref", "datasha256", "data", "self", "x"]) | NAMES, JSON),
+    st.none() | envelopes,
+)
+@example({"dataref": "claims/x.json", "self": 1}, None)
+@settings(max_examples=100)
+def test_any_body_that_leads_elsewhere_is_an_envelope_that_can_be_written_or_it_is_malformed(
+    changes: dict[str, Any], envelope: Envelope | None
+) -> None:
+    content = {name: value for name, value in (envelope.to_dict() if envelope else {}).items() if name != "data"}
+    try:
+        claim = claims.decode(json.dumps({**content, "dataref": "claims/x.json", **changes}).encode())
+    except Malformed:
+        return
+    assert claims.decode(claim.to_bytes()).to_bytes() == claim.to_bytes()
+
+
+@given(envelopes)
+def test_an_event_whose_data_stayed_behind_is_the_same_once_they_are_fetched(envelope: Envelope) -> None:
+    ports = memory_ports(TOPOLOGY)
+    broker = MemoryBroker({})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims, "MOST_BYTES", 0)
+        assert claims.ClaimingPublisher(broker, ports.archive).publish([envelope]) == [None]
+    [sent] = broker.published
+    assert "data" not in sent.to_dict()
+    assert sent.attributes() == envelope.attributes()
+    fetched = run(claims.redeem(claims.decode(sent.to_bytes())), ports)
+    assert fetched == envelope
+    assert fetched.digest() == envelope.digest()
 
 
 # Documents

@@ -274,3 +274,14 @@ def test_the_archive_has_the_claim_and_its_data_in_one_bucket(lab: Lab) -> None:
 
     assert isinstance(event, Claim)
     assert done(lab.deliver("payment", event.to_bytes())) == "handled", "a replay hands over the claim"
+
+
+@pytest.mark.parametrize("name", ["self", "cls", "id", "\\ud800", "dataref"])
+@pytest.mark.parametrize("value", ["1", "1e999", "9" * 40, '"\\ud800"', "[" * 500 + "]" * 500, "NaN"])
+def test_whatever_a_message_without_data_holds_it_is_put_aside_and_nothing_breaks(
+    lab: Lab, name: str, value: str
+) -> None:
+    body = f'{{"dataref": "claims/x.json", "{name}": {value}}}'
+    assert done(lab.deliver("payment", body.encode())) == "dead-lettered"
+    [letter] = lab.letters("payment")
+    assert (letter.reason, letter.body) == ("malformed", body.encode())

@@ -234,3 +234,20 @@ def test_a_trace_begins_where_there_is_none(parent: str | None) -> None:
 def test_times_are_written_as_envelopes_read_them(seconds: float) -> None:
     text = rfc3339(seconds)
     assert Envelope(**{**GOOD, "time": text}).time == text
+
+
+@pytest.mark.parametrize("brackets", ["[]", "{}"])
+def test_what_is_nested_too_deep_to_be_written_again_is_not_read(brackets: str) -> None:
+    opening, closing = brackets if brackets == "[]" else ('{"a":', "}")
+    read = []
+    for depth in (100, *range(240, 270), 900):
+        value = opening * depth + "1" + closing * depth
+        message = body().replace(b'"data": {', f'"data": {{"deep": {value}, '.encode())
+        try:
+            decode(message).digest()
+        except Malformed as error:
+            assert "limit" in str(error)
+        else:
+            read.append(depth)
+    assert read[:2] == [100, 240]
+    assert 900 not in read

@@ -73,6 +73,8 @@ class _Wire(TypedDict):
 
 
 _WIRE = TypeAdapter(_Wire)
+_DEEPEST = 250
+"""orjson reads lists and objects nested deeper than it writes, which is 254: such an event could not be hashed."""
 _DEFAULTS = {"specversion": "1.0", "datacontenttype": "application/json"}
 
 
@@ -220,9 +222,14 @@ def canonical(value: Any) -> bytes:
 def decode(body: bytes) -> Envelope:
     """Read a structured CloudEvent. Raises `Malformed` with the first thing that is wrong, never showing the data."""
     try:
-        return Envelope.trusted(_checked(orjson.loads(body)))
+        content = _checked(orjson.loads(body))
+        if body.count(b"[") + body.count(b"{") > _DEEPEST:
+            canonical(content)
+        return Envelope.trusted(content)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"body: it is no JSON: {error}") from None
+    except orjson.JSONEncodeError as error:
+        raise Malformed(f"body: {error}") from None
     except ValidationError as error:
         raise Malformed(first_error(error)) from None
 
