@@ -16,12 +16,10 @@ import httpx
 
 from orderflow.envelope import Envelope, derived_id, rfc3339
 from orderflow.events import OrderPlaced
-from orderflow.keys import safe_key
 from orderflow.ports import Ports
 from orderflow.services import SERVICES, find
-from orderflow.services.inventory import STOCK, stock_key
-from orderflow.settings import Settings
 from orderflow_cli.invariants import Verdict, check
+from orderflow_cli.shop import fill_shelves, shelves_full
 from orderflow_cli.workload import HERMIT, PEOPLE, Wish, Workload
 from orderflow_local.cloud import LocalCloud
 from orderflow_local.fleet import Fleet
@@ -130,21 +128,10 @@ class CloudRun:
 
     def _fill_shelves(self) -> None:
         """Drop the files into the object store as a supplier would, and let the customers leave their addresses."""
-        self._ports.drop.put(f"catalogue/demo-{self.seed}.csv", self.workload.catalogue_csv())
-        self._ports.drop.put(f"stock/demo-{self.seed}.csv", self.workload.stock_csv())
+        fill_shelves(self._ports, self.workload, f"demo-{self.seed}")
         for person in (*PEOPLE, HERMIT):
             _retried(lambda person=person: self._clients[person.id].put("/customers/me", json=person.contact))  # type: ignore[misc]
-        self._await("the stock files to be loaded", self._shelves_full)
-
-    def _shelves_full(self) -> bool:
-        shards = Settings().stock_shards
-        for sku, units in self.workload.stock.items():
-            shelves = [self._ports.store.get(STOCK, stock_key(sku, shard)) for shard in range(shards)]
-            if sum(shelf.document["state"]["replenished"] for shelf in shelves if shelf) < units:
-                return False
-            if self._ports.store.get("catalogue", safe_key(sku)) is None:
-                return False
-        return True
+        self._await("the stock files to be loaded", lambda: shelves_full(self._ports, self.workload.stock))
 
     def _place(self, wish: Wish) -> None:
         client = self._clients[wish.customer]

@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,6 +94,7 @@ def demo(
 def up(cloud: Clouds = None, state: State = None) -> None:
     """Start the clouds on this machine and keep them running until Ctrl-C, with their addresses shown."""
     from orderflow_cli.demo import TITLES
+    from orderflow_cli.shop import open_shop
     from orderflow_cli.workload import PEOPLE, generate
     from orderflow_local.fleet import Fleet
     from orderflow_local.running import announced
@@ -104,11 +105,13 @@ def up(cloud: Clouds = None, state: State = None) -> None:
         with Fleet(_chosen(cloud), state=state) as fleet:
             fleet.start(lambda name, line: console.print(f"[dim]{TITLES[name]}: {line}[/]"))
             world = generate(1, 1)
-            for name in fleet.names:
-                ports = fleet.ports(name)
-                ports.drop.put("catalogue/demo.csv", world.catalogue_csv())
-                ports.drop.put("stock/demo.csv", world.stock_csv())
-                _register(fleet.clouds[name].api_url, fleet.token)
+
+            def fill(name: str) -> None:
+                if not open_shop(fleet.ports(name), fleet.clouds[name].api_url, fleet.token, world):
+                    console.print(f"[yellow]{TITLES[name]}: the goods are still on their way to the shelves[/]")
+
+            with ThreadPoolExecutor(len(fleet.names)) as pool:
+                list(pool.map(fill, fleet.names))
             console.print(f"state and logs: {fleet.workdir}")
             for name, running in fleet.clouds.items():
                 console.print(f"[bold]{TITLES[name]}[/]: {running.api_url}")
@@ -170,17 +173,6 @@ def package(
         sizes = (f"{made.size / 1e6:.1f} MB", f"{made.unpacked / 1e6:.1f} MB", str(made.files))
         table.add_row(name, str(made.path), *sizes, made.sha256[:16])
     Console(highlight=False).print(table)
-
-
-def _register(api_url: str, sign_in: Callable[[str], str]) -> None:
-    """Let the demo's customers leave their addresses: without one nothing is shipped."""
-    import httpx
-
-    from orderflow_cli.workload import HERMIT, PEOPLE
-
-    for person in (*PEOPLE, HERMIT):
-        headers = {"authorization": f"Bearer {sign_in(person.id)}"}
-        httpx.put(f"{api_url}/customers/me", headers=headers, json=person.contact, timeout=30).raise_for_status()
 
 
 def _chosen(clouds: list[str] | None) -> tuple[str, ...]:
