@@ -91,7 +91,8 @@ def test_only_the_api_knows_tokens() -> None:
 @pytest.mark.parametrize("path", modules(SHARED / "orderflow" / "services"), ids=ids)
 def test_a_service_is_a_decision_and_imports_neither_shell_nor_another_service(path: Path) -> None:
     me = name_of(path)
-    allowed = ("orderflow.envelope", "orderflow.events", "orderflow.keys", "orderflow.service", "orderflow.settings")
+    shared = ("envelope", "events", "keys", "service", "settings", "state")
+    allowed = tuple(f"orderflow.{name}" for name in shared)
     for module, _ in imports(path):
         if not within(module, ("orderflow",)):
             assert module.split(".")[0] in {*sys.stdlib_module_names, "pydantic"}

@@ -75,13 +75,12 @@ def early_fence() -> AbstractContextManager[Any]:
                 if own.state is None or not changes.fence(own.state):
                     raise Conflict("moved on")
             stored: Stored | None = yield Get(change.collection, change.key)
-            state = change.apply(change.model.model_validate(stored.document["state"]) if stored else None)
+            found = stored.document if stored else None
+            state = change.apply(change.model.of(found) if found else None)
             if state is None:
                 return
-            rev = stored.document["rev"] + 1 if stored else 1
-            document = {"schema": 1, "rev": rev, "state": state.model_dump(mode="json", exclude_none=True)}
             try:
-                yield Put(change.collection, change.key, document, stored)
+                yield Put(change.collection, change.key, state.write(found), stored)
                 return
             except Conflict:
                 yield from self._yield_way(tried)

@@ -173,7 +173,7 @@ def test_an_unknown_service_is_an_error_of_the_deployment(lab: Lab) -> None:
 
 def test_a_message_that_was_sent_is_recorded_as_sent_although_the_deadline_has_come(lab: Lab) -> None:
     """Stopping between the provider's answer and its record would send the message again."""
-    lab.store.insert("customers", "ann", {"rev": 1, "state": CUSTOMER})
+    lab.store.insert("customers", "ann", {"schema": 1, "rev": 1, "state": CUSTOMER})
     sent: list[str] = []
 
     class Provider:

@@ -47,7 +47,11 @@ class Web:
             issuer=issuer.url, audience=AUDIENCE, jwks_url=f"{issuer.url}/jwks.json", log_level="ERROR", **settings
         )
         for sku, price in PRICES.items():
-            price_document = {"rev": 1, "state": {"sku": sku, "name": sku, "unit_price": price, "currency": "EUR"}}
+            price_document = {
+                "schema": 1,
+                "rev": 1,
+                "state": {"sku": sku, "name": sku, "unit_price": price, "currency": "EUR"},
+            }
             lab.store.insert("catalogue", safe_key(sku), price_document)
         lab.settings = known
         return cls(lab, issuer, App(lab.ports, known))

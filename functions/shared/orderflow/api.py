@@ -285,7 +285,7 @@ class Api:
             )
         except ValueError:
             raise Problem(400, "bad-page", "limit is a whole number; cursor is what the last page gave") from None
-        orders = [Order.model_validate(stored.document["state"]) for _, stored in page.items]
+        orders = [Order.of(stored.document) for _, stored in page.items]
         mine = [_summary(order) for order in orders if order.customer_id == customer]
         return 200, {"orders": mine, "next_cursor": _close_cursor(page.cursor)}, {}
 

@@ -28,6 +28,7 @@ from orderflow.record import Cause
 from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Service
 from orderflow.service import Outcome as EffectOutcome
 from orderflow.services.inventory import STOCK, Stock, stock_key
+from orderflow.state import State
 from orderflow.steps import Get, Put, ReadDrop, Steps, WriteArchive
 
 CATALOGUE = "catalogue"
@@ -67,10 +68,17 @@ class Arrival(Event):
     quantity: Quantity
 
 
-class Receipt(BaseModel):
-    """What became of one stock row."""
+class Price(State):
+    """An article of the catalogue, as the last row about it has it."""
 
-    model_config = ConfigDict(frozen=True)
+    sku: Sku
+    name: str
+    unit_price: int
+    currency: Currency
+
+
+class Receipt(State):
+    """What became of one stock row."""
 
     status: Literal["pending", "applied"]
     sku: Sku
@@ -234,16 +242,16 @@ def _load_stock(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
 def _load_price(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
     """Save a price. Its document remembers the rows that it was made from: a file that is told of again, after a newer
     one has come, must not bring its old prices back."""
-    price = CatalogueRow.model_validate(row)
-    key = safe_key(price.sku)
-    state = price.model_dump()
+    price = CatalogueRow.model_validate(row).model_dump()
+    key = safe_key(price["sku"])
     for _ in range(shell.settings.conflict_tries):
         stored: Stored | None = yield Get(CATALOGUE, key)
-        rows = stored.document.get("rows", []) if stored else []
+        found = stored.document if stored else None
+        rows = found.get("rows", []) if found else []
         if row_id in rows:
             return False
-        rev = stored.document["rev"] + 1 if stored else 1
-        document = {"schema": 1, "rev": rev, "state": state, "rows": [*rows, row_id][-ROWS_REMEMBERED:]}
+        state = Price.model_validate({**(found["state"] if found else {}), **price})
+        document = {**state.write(found), "rows": [*rows, row_id][-ROWS_REMEMBERED:]}
         try:
             yield Put(CATALOGUE, key, document, stored)
         except Conflict:

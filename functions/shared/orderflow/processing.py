@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from orderflow import log
 from orderflow.attempts import Attempts
 from orderflow.breaker import Blocked, Breakers
@@ -47,9 +45,10 @@ from orderflow.service import (
     Outcome as EffectOutcome,
 )
 from orderflow.settings import Settings
+from orderflow.state import State
 from orderflow.steps import Ask, Bury, Get, Pause, Publish, Put, Steps
 
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound=State)
 
 _DECISIONS = 25
 """More decisions than any event needs: a service that exceeds it goes in circles."""
@@ -308,13 +307,12 @@ class Shell:
                 own = load(service, (yield Get(service.collection, key)))
                 if own.state is None or not changes.fence(own.state):
                     raise Conflict(f"{service.name} {key} moved on")
-            state = change.apply(change.model.model_validate(stored.document["state"]) if stored else None)
+            found = stored.document if stored else None
+            state = change.apply(change.model.of(found) if found else None)
             if state is None:
                 return
-            rev = stored.document["rev"] + 1 if stored else 1
-            document = {"schema": 1, "rev": rev, "state": state.model_dump(mode="json", exclude_none=True)}
             try:
-                yield Put(change.collection, change.key, document, stored)
+                yield Put(change.collection, change.key, state.write(found), stored)
                 return
             except Conflict:
                 yield from self._yield_way(tried)

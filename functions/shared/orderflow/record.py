@@ -1,6 +1,6 @@
 """A service's document as it is stored: the state, the events it has absorbed, and those it emitted for each.
 
-Shape: ``{"schema": 1, "rev": n, "state": {...}, "absorbed": [[cause id, digest, [envelope, ...]], ...], "pending":
+Shape: ``{"schema": s, "rev": n, "state": {...}, "absorbed": [[cause id, digest, [envelope, ...]], ...], "pending":
 {cause id: digest}, "index": {...}}``. The emitted envelopes are kept as they are, so that publishing again sends the
 same message. ``absorbed`` is a list because stores do not keep the order of an object's fields, and everything that a
 document emitted is published again oldest first."""
@@ -10,16 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-
 from orderflow.envelope import Envelope, child_trace, derived_id, rfc3339
 from orderflow.events import Event
 from orderflow.ports import Document, Stored
 from orderflow.service import Service
+from orderflow.state import State
 
-S = TypeVar("S", bound=BaseModel)
-
-SCHEMA = 1
+S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,10 @@ class Record(Generic[S]):
     def to_document(self, service: Service[S]) -> Document:
         """The document to write, its ``rev`` one above what it replaces."""
         assert self.state is not None
-        document: Document = {
-            "schema": SCHEMA,
-            "rev": self.stored.document["rev"] + 1 if self.stored else 1,
-            "state": self.state.model_dump(mode="json", exclude_none=True),
-            "absorbed": [
-                [cause_id, digest, list(envelopes)] for cause_id, (digest, envelopes) in self.absorbed.items()
-            ],
-        }
+        document = self.state.write(self.stored.document if self.stored else None)
+        document["absorbed"] = [
+            [cause_id, digest, list(envelopes)] for cause_id, (digest, envelopes) in self.absorbed.items()
+        ]
         if self.pending:
             document["pending"] = self.pending
         if service.index and (index := service.index(self.state)):
@@ -95,7 +88,7 @@ def load(service: Service[S], stored: Stored | None) -> Record[S]:
         return Record()
     document = stored.document
     return Record(
-        state=service.state.model_validate(document["state"]),
+        state=service.state.of(document),
         absorbed={cause_id: (digest, tuple(envelopes)) for cause_id, digest, envelopes in document["absorbed"]},
         pending=document.get("pending", {}),
         stored=stored,

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-
 from orderflow.events import Event
 from orderflow.settings import Settings
+from orderflow.state import State
 
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ class Change:
 
     collection: str
     key: str
-    model: type[BaseModel]
-    apply: Callable[[Any], BaseModel | None]
+    model: type[State]
+    apply: Callable[[Any], State | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.events import (
     CATALOGUE,
     Event,
@@ -23,17 +21,16 @@ from orderflow.events import (
     ShipmentCreated,
 )
 from orderflow.service import Commit, Context, Decision, Service
+from orderflow.state import State
 
 SHARDS = 16
 BUCKETS_MS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
 """Upper bounds of the classes of placed-to-shipped times, in milliseconds; one more class holds what is above."""
 
 
-class Totals(BaseModel):
+class Totals(State):
     """Aggregates of some events. ``revenue`` is payments less refunds in minor units by currency; ``shipped_within``
     counts shipped orders by class of `BUCKETS_MS`."""
-
-    model_config = ConfigDict(frozen=True)
 
     day: str
     events: dict[str, int] = {}

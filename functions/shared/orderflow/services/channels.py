@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.events import Channel, NotificationRequested
 from orderflow.keys import safe_key
 from orderflow.service import (
@@ -28,6 +26,7 @@ from orderflow.service import (
     Unanswered,
     Wait,
 )
+from orderflow.state import State
 
 CUSTOMERS = "customers"
 
@@ -40,10 +39,8 @@ _TEXTS = {
 }
 
 
-class Message(BaseModel):
+class Message(State):
     """One message on one channel. ``lease_until`` (seconds since the epoch) bounds the sole right to send it."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Literal["sending", "sent", "undeliverable"] = "sending"
     template: str

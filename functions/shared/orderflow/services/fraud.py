@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.events import FraudCleared, FraudSuspected, Id, OrderPlaced
 from orderflow.keys import safe_key
 from orderflow.service import Commit, Context, Decision, Service
+from orderflow.state import State
 
 
-class Screening(BaseModel):
+class Screening(State):
     """The verdict on one order."""
-
-    model_config = ConfigDict(frozen=True)
 
     order_id: Id
     verdict: Literal["cleared", "suspected"]

@@ -15,8 +15,6 @@ from functools import partial
 from typing import Any, Literal
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.events import (
     Event,
     Id,
@@ -49,27 +47,24 @@ from orderflow.service import (
     Service,
     Wait,
 )
+from orderflow.state import State
 
 STOCK = "stock"
 
 Status = Literal["reserving", "undoing", "reserved", "refused", "releasing", "released", "shipped"]
 
 
-class Hold(BaseModel):
+class Hold(State):
     """Units of a SKU that a plan takes from one shard."""
-
-    model_config = ConfigDict(frozen=True)
 
     sku: Sku
     shard: int
     quantity: Quantity
 
 
-class Reservation(BaseModel):
+class Reservation(State):
     """What inventory does for one order. ``n`` numbers the plans; ``held`` tells whether all of the plan was ever
     held."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Status
     order_id: Id
@@ -80,14 +75,12 @@ class Reservation(BaseModel):
     held: bool = False
 
 
-class Stock(BaseModel):
+class Stock(State):
     """One shard of a SKU's stock. ``open`` are reservations ``{order id: (quantity, plan number)}``; ``arriving`` are
     rows of stock files that are counted in already but whose receipts may not say so yet.
 
     available + sum of open + shipped is what was ever replenished.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     available: int = 0
     shipped: int = 0

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.envelope import derived_id
 from orderflow.events import (
     Channel,
@@ -31,12 +29,11 @@ from orderflow.events import (
 )
 from orderflow.keys import safe_key
 from orderflow.service import Commit, Context, Decision, Ignore, Service
+from orderflow.state import State
 
 
-class Conversation(BaseModel):
+class Conversation(State):
     """What was said to a customer about one order: template and channel, oldest first."""
-
-    model_config = ConfigDict(frozen=True)
 
     order_id: str
     said: tuple[tuple[str, str], ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from orderflow.envelope import rfc3339
 from orderflow.events import (
@@ -38,24 +38,21 @@ from orderflow.events import (
 from orderflow.keys import safe_key
 from orderflow.service import Commit, Context, Decision, Fail, Refuse, Service
 from orderflow.settings import Settings
+from orderflow.state import State
 
 Status = Literal["pending", "confirmed", "shipped", "cancelled"]
 
 
-class Change(BaseModel):
+class Change(State):
     """One entry of an order's history; ``at`` is RFC 3339 UTC."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: str
     at: str
     note: str | None = None
 
 
-class Order(BaseModel):
+class Order(State):
     """The order document. Times are seconds since the epoch; ``due_at`` is when the sweeper looks next."""
-
-    model_config = ConfigDict(frozen=True)
 
     order_id: Id
     customer_id: Id

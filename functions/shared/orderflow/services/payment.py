@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.events import (
     Currency,
     Event,
@@ -36,17 +34,16 @@ from orderflow.service import (
     Service,
     Unanswered,
 )
+from orderflow.state import State
 
 GATEWAY = "gateway"
 
 Status = Literal["charging", "charged", "refused", "settling", "refunded", "void"]
 
 
-class Payment(BaseModel):
+class Payment(State):
     """What payment did for one order. ``tries`` numbers the charge's idempotency keys, ``refund_tries`` the refund's;
     ``intent_at`` is when the call that is under way was first intended, in seconds since the epoch."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Status
     order_id: Id

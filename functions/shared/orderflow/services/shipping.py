@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from orderflow.events import (
     Event,
     Id,
@@ -36,6 +34,7 @@ from orderflow.service import (
     Service,
     Unanswered,
 )
+from orderflow.state import State
 
 CARRIER = "carrier"
 CUSTOMERS = "customers"
@@ -43,10 +42,8 @@ CUSTOMERS = "customers"
 Status = Literal["waiting", "labelling", "shipped", "refused", "cancelled"]
 
 
-class Shipment(BaseModel):
+class Shipment(State):
     """What shipping knows of one order."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: Status = "waiting"
     order_id: Id
