@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from conformance.world import Machine, World
-from orderflow_cli.terraform import Root
+from orderflow_cli.ops.doors import open_deployed
 from orderflow_local.cutter import Cutter
 from orderflow_local.fleet import Fleet
 
@@ -33,27 +28,12 @@ def local(cloud: str) -> Iterator[World]:
 
 @contextmanager
 def deployed(cloud: str) -> Iterator[World]:
-    """A deployment of ``CONFORMANCE_ENV`` (dev unless given). ``CONFORMANCE_OUTPUTS`` names a file with the outputs as
-    `terraform output -json` writes them; without it Terraform is asked.
+    """A deployment of ``CONFORMANCE_ENV`` (dev unless given). ``CONFORMANCE_OUTPUTS`` names a file with its outputs;
+    without it Terraform is asked.
 
-    ``CONFORMANCE_TOKEN_COMMAND`` must print a bearer token for the customer id that is put after it: the suite cannot
-    know how your identity provider makes one. Raises `KeyError` where it is missing."""
-    outputs = _outputs(cloud)
-    command = shlex.split(os.environ["CONFORMANCE_TOKEN_COMMAND"])
-
-    def token(customer: str) -> str:
-        return subprocess.run([*command, customer], check=True, capture_output=True, text=True).stdout.strip()
-
-    environ = {**os.environ, **outputs["environment"]}
-    os.environ.update(outputs["environment"])  # The SDKs look for some of it themselves.
-    bootstrap = import_module(f"orderflow_{cloud}.wiring").bootstrap
-    yield World(cloud, outputs["api_url"], bootstrap(environ), token, environ)
-
-
-def _outputs(cloud: str) -> Mapping[str, Any]:
-    if file := os.environ.get("CONFORMANCE_OUTPUTS"):
-        found = json.loads(Path(file).read_text(encoding="utf-8"))
-        return {name: output["value"] for name, output in found.items()}
-    root = Root(Path.cwd(), cloud, os.environ.get("CONFORMANCE_ENV") or "dev")
-    root.init()
-    return root.outputs()
+    ``ORDERFLOW_TOKEN_COMMAND`` must print a bearer token for the customer id that is put after it: the suite cannot
+    know how your identity provider makes one. Raises `orderflow_cli.ops.doors.CannotDo` where it is missing."""
+    file = os.environ.get("CONFORMANCE_OUTPUTS")
+    environment = os.environ.get("CONFORMANCE_ENV") or "dev"
+    doors = open_deployed(cloud, environment, Path.cwd(), Path(file) if file else None)
+    yield World(cloud, doors.api_url, doors.ports, doors.sign_in, doors.environ)

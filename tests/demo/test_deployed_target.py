@@ -33,7 +33,7 @@ def test_the_suite_finds_a_deployment_by_its_outputs_and_says_what_it_cannot_do_
             "CONFORMANCE_CLOUD": "gcp",
             "CONFORMANCE_TARGET": "deployed",
             "CONFORMANCE_OUTPUTS": str(file),
-            "CONFORMANCE_TOKEN_COMMAND": f"{sys.executable} {token} '{issuer}'",
+            "ORDERFLOW_TOKEN_COMMAND": f"{sys.executable} {token} '{issuer}'",
         }
         chosen = "inserted or confirmed_and_shipped or die_at_any_moment or arrives_as_it_was"
         command = [sys.executable, "-m", "pytest", "tests/conformance", "-p", "no:cacheprovider", "-k", chosen]
