@@ -213,7 +213,7 @@ class _Checker:
 
     def _stock(self, sku: str, shard: int) -> Stock:
         stored = self._get(STOCK, stock_key(sku, shard))
-        return Stock.model_validate(stored.document["state"]) if stored else Stock()
+        return Stock.of(stored.document) if stored else Stock()
 
     def _record(self, service: Service[Any], key: str) -> Record[Any]:
         if (service.name, key) not in self._records:

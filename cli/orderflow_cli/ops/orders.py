@@ -177,7 +177,7 @@ def _of_customer(doors: Doors, customer: str) -> Iterator[Order]:
             SERVICE.collection, "customer", safe_key(customer), descending=True, limit=100, cursor=cursor
         )
         for _, stored in page.items:
-            order = Order.model_validate(stored.document["state"])
+            order = Order.of(stored.document)
             if order.customer_id == customer:
                 yield order
         cursor = page.cursor
@@ -187,7 +187,7 @@ def _of_customer(doors: Doors, customer: str) -> Iterator[Order]:
 
 def _all(doors: Doors) -> Iterator[Order]:
     for _, stored in doors.ports.store.scan(SERVICE.collection):
-        yield Order.model_validate(stored.document["state"])
+        yield Order.of(stored.document)
 
 
 def _row(order: Order) -> OrderRow:

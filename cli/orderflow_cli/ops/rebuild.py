@@ -141,7 +141,7 @@ def compare_stock(doors: Doors, *, advance: Advance = lambda events: None) -> Co
     rebuilt = stock_of_events(arrivals, [story.facts for story in stories.values()])
     live: dict[str, dict[str, int]] = {}
     for key, stored in doors.ports.store.scan(STOCK):
-        shard = Stock.model_validate(stored.document["state"])
+        shard = Stock.of(stored.document)
         units = live.setdefault(
             key.rpartition(".")[0], dict.fromkeys(("replenished", "held", "shipped", "available"), 0)
         )
@@ -170,6 +170,8 @@ def _settle(
         if set(live.absorbed) - set(rebuilt.absorbed):
             result.behind.append(key)
             return
+        if live.stored and live.stored.document["schema"] > analytics.Totals.schema_number():
+            raise CannotDo(f"analytics/{key} was written by a newer release", "rebuild with that release")
         if result.compare(key, _dump(live), _dump(rebuilt)) or not write:
             return
         try:
