@@ -204,6 +204,12 @@ def test_a_shipment_of_what_is_not_reserved_says_what_was_found(
     assert hear(lab, "inventory", *before, SHIPPED).reason == f"shipped while the reservation is {found}"
 
 
+def test_a_reservation_that_was_refused_holds_nothing(lab: Lab) -> None:
+    lab.stock("CUP", 1)
+    hear(lab, "inventory", order_placed())
+    assert (lab.state("inventory").status, lab.state("inventory").plan) == ("refused", ())
+
+
 def test_a_conversation_keeps_what_was_said_and_where(lab: Lab) -> None:
     hear(lab, "notification", CONFIRMED, SHIPPED)
     assert lab.state("notification").said == (("confirmation", "email"), ("shipped", "email"), ("shipped", "push"))
@@ -238,6 +244,19 @@ def test_a_refund_of_a_charge_that_had_to_be_learned_begins_when_it_is_learned(l
     lab.clock.time += 2 * HOUR
     hear(lab, "payment", CANCELLED)
     assert [method for method, _ in gateway.asked] == ["charge", "charge", "refund", "refund"]
+
+
+def test_a_refund_that_was_refused_begins_anew_under_another_key(lab: Lab) -> None:
+    charged = {"status": "charged", "charge_id": "ch"}
+    gateway = says(lab, "gateway", charge=charged, refund={"status": "refused", "reason": "not now"})
+    hear(lab, "payment", order_placed(), CANCELLED)
+    lab.clock.time += 22 * HOUR
+    hear(lab, "payment", CANCELLED)
+    lab.clock.time += 2 * HOUR
+    gateway.answers["refund"] = {"status": "refunded", "refund_id": "re"}
+    assert done(hear(lab, "payment", CANCELLED)) == "handled"
+    refunds = [arguments["key"] for method, arguments in gateway.asked if method == "refund"]
+    assert (len(gateway.asked), refunds) == (4, ["o-1.refund", "o-1.refund.2", "o-1.refund.3"])
 
 
 def test_a_charge_that_never_arrived_begins_anew_under_a_key_that_then_stays(lab: Lab) -> None:
