@@ -7,7 +7,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ENV ?= dev
 
@@ -37,6 +37,12 @@ conformance: $(VENV)/.ready ## Hold one suite against every cloud (CLOUD=aws for
 	@CONFORMANCE_CLOUD=$(or $(CLOUD),all) CONFORMANCE_TARGET=$(or $(TARGET),local) CONFORMANCE_ENV=$(ENV) \
 		CONFORMANCE_REPORT=build/conformance/report $(RUN)/python -m pytest tests/conformance -n 3 --dist loadgroup \
 		--junitxml=build/conformance/junit.xml $(ARGS)
+
+.PHONY: conformance-full
+conformance-full: $(VENV)/.ready ## Hold the cases that take too long for every commit against every cloud (CLOUD=aws for one)
+	@CONFORMANCE_CLOUD=$(or $(CLOUD),all) CONFORMANCE_TARGET=$(or $(TARGET),local) CONFORMANCE_ENV=$(ENV) \
+		CONFORMANCE_PROFILE=full CONFORMANCE_REPORT=build/conformance/full $(RUN)/python -m pytest tests/conformance \
+		--junitxml=build/conformance/junit-full.xml $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.ready ## Break the workflow at every step on simulated clouds (RUNS=10000 SEED=1 PROFILE=sqs; ARGS="--report FILE")

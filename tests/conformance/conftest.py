@@ -2,7 +2,10 @@
 
 ``CONFORMANCE_CLOUD`` (aws, azure, gcp or all), ``CONFORMANCE_TARGET`` (local or deployed) and, for a deployed one,
 ``CONFORMANCE_ENV`` choose what it runs against; `make conformance` sets them. A case is a test marked
-``@pytest.mark.case(number, needs=capability)``; what a cloud cannot do is in `capabilities`, and is reported."""
+``@pytest.mark.case(number, needs=capability)``; what a cloud cannot do is in `capabilities`, and is reported.
+
+``CONFORMANCE_PROFILE`` is ``quick``, which leaves out the cases that are marked ``full``, or ``full``, which runs only
+these (`make conformance-full`): the same promises with more of everything."""
 
 from __future__ import annotations
 
@@ -21,6 +24,14 @@ from conformance.world import World
 
 CHOSEN = os.environ.get("CONFORMANCE_CLOUD") or "all"
 TARGET = os.environ.get("CONFORMANCE_TARGET") or "local"
+PROFILE = os.environ.get("CONFORMANCE_PROFILE") or "quick"
+PATIENCE_S = 2_400
+"""What a case of the full profile may take."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what this suite's own mark means."""
+    config.addinivalue_line("markers", "full: a case of the conformance suite that takes too long for every commit")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -32,11 +43,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever leaves out what starts clouds leaves out the suite."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whoever leaves out what starts clouds leaves out the suite. Of it, only the cases of the profile are run."""
+    others = []
     for item in items:
-        if "cloud" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.local_cloud)
+        if "cloud" not in getattr(item, "fixturenames", ()):
+            continue
+        item.add_marker(pytest.mark.local_cloud)
+        full = item.get_closest_marker("full") is not None
+        if full:
+            item.add_marker(pytest.mark.timeout(PATIENCE_S))
+        if full != (PROFILE == "full"):
+            others.append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(autouse=True)
@@ -76,4 +97,4 @@ def sku(world: World) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table of cases and clouds, and write it where ``CONFORMANCE_REPORT`` says."""
-    report.show(terminalreporter, os.environ.get("CONFORMANCE_REPORT"))
+    report.show(terminalreporter, os.environ.get("CONFORMANCE_REPORT"), PROFILE)

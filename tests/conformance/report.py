@@ -52,8 +52,14 @@ does because the cloud does not, *unsupported* is not to be had. The numbers say
 clouds are stand-ins: [local clouds](local-clouds.md) says which, and what each is checked against.
 
 `make conformance CLOUD=gcp TARGET=deployed ENV=dev` runs the same cases against what is deployed, found by its
-Terraform outputs. `CONFORMANCE_TOKEN_COMMAND` must then print a bearer token for the customer id that is put after it.
-Cases that kill hosts, cut connections or read logs are left out there, and are listed with the reason."""
+Terraform outputs. `ORDERFLOW_TOKEN_COMMAND` must then print a bearer token for the customer id that is put after it.
+Cases that kill hosts, cut connections or read logs are left out there, and are listed with the reason.
+
+Profile: {profile}."""
+PROFILES = {
+    "quick": "quick. `make conformance-full` runs the cases that take longer",
+    "full": "full, only the cases that take too long for every commit. `make conformance` runs the others",
+}
 _SIGNS = {"passed": "ok", "failed": "FAILED", "skipped": "-"}
 _HOWS = {"native": "native", "emulated": "by us", "unsupported": "unsupported"}
 
@@ -104,8 +110,9 @@ def rows(reports: Iterable[pytest.TestReport]) -> list[Row]:
     return [Row(number, text, found) for (number, text), found in sorted(cells.items())]
 
 
-def show(reporter: Any, file: str | None) -> None:
-    """Print the table under pytest's own words; write it to ``<file>.html`` and ``<file>.md`` where one is named."""
+def show(reporter: Any, file: str | None, profile: str) -> None:
+    """Print the table under pytest's own words; write it to ``<file>.html`` and ``<file>.md`` where one is named. It
+    says which of `PROFILES` ran."""
     found = rows(report for kind in ("passed", "failed", "error", "skipped") for report in reporter.stats.get(kind, []))
     if not found:
         return
@@ -125,19 +132,19 @@ def show(reporter: Any, file: str | None) -> None:
         reporter.write_line(f"-   {reason}")
     counts = [outcome for row in found for outcome, _ in row.cells.values()]
     reporter.write_line(
-        f"{len(found)} cases, {counts.count('passed')} ok, {counts.count('failed')} failed, "
+        f"{profile} profile: {len(found)} cases, {counts.count('passed')} ok, {counts.count('failed')} failed, "
         f"{counts.count('skipped')} unsupported"
     )
     if file:
         target = Path(file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.with_suffix(".md").write_text(markdown(found), encoding="utf-8")
-        target.with_suffix(".html").write_text(page(found, clouds), encoding="utf-8")
+        target.with_suffix(".md").write_text(markdown(found, profile), encoding="utf-8")
+        target.with_suffix(".html").write_text(page(found, clouds, profile), encoding="utf-8")
 
 
-def markdown(found: list[Row]) -> str:
+def markdown(found: list[Row], profile: str) -> str:
     """The page for the docs: how each cloud has what each case needs. What failed says so."""
-    lines: list[str] = [INTRODUCTION]
+    lines: list[str] = [INTRODUCTION.format(profile=PROFILES[profile])]
     whys: dict[str, int] = {}
     section = 0
     for row in found:
@@ -160,7 +167,7 @@ def markdown(found: list[Row]) -> str:
     return "\n".join(lines).lstrip("\n")
 
 
-def page(found: list[Row], clouds: list[str]) -> str:
+def page(found: list[Row], clouds: list[str], profile: str) -> str:
     """The table as one HTML page that needs nothing else."""
     body = []
     section = 0
@@ -186,6 +193,6 @@ def page(found: list[Row], clouds: list[str]) -> str:
         "th[colspan]{padding-top:1.5rem}"
         ".passed{color:#1a7f37}.failed{color:#cf222e;font-weight:bold}.skipped{color:#888}"
         "</style><h1>orderflow conformance</h1><p>One suite, the same assertions on every cloud. Each cell says how "
-        "the cloud has what the case needs; its tooltip says by what.</p>"
+        f"the cloud has what the case needs; its tooltip says by what. The profile is {profile}.</p>"
         f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></html>\n"
     )
