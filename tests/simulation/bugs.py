@@ -22,6 +22,7 @@ from orderflow.record import Record, load
 from orderflow.service import Call, Commit, Declined, Fail, Service, Wait
 from orderflow.services import channels, find, inventory, order, payment, shipping
 from orderflow.settings import Settings
+from orderflow.state import State
 from orderflow.steps import Get, Publish, Put, Steps
 from simulation import workers
 from simulation.profiles import PROFILES
@@ -482,3 +483,23 @@ def _both(*patches: Any) -> AbstractContextManager[Any]:
             yield
 
     return planted()
+
+
+@bug("an older release writes only what it knows")
+def forgets_the_next_release() -> AbstractContextManager[Any]:
+    write = State.write
+
+    def wrong(self: State, previous: Any) -> Any:
+        return {**write(self, previous), "state": self.model_dump(mode="json", include=set(type(self).model_fields))}
+
+    return patch.object(State, "write", wrong)
+
+
+@bug("an older release says that it migrated what it wrote")
+def forgets_the_schema() -> AbstractContextManager[Any]:
+    write = State.write
+
+    def wrong(self: State, previous: Any) -> Any:
+        return {**write(self, previous), "schema": self.schema_number()}
+
+    return patch.object(State, "write", wrong)

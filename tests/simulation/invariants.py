@@ -15,6 +15,7 @@ from orderflow.service import Service
 from orderflow.services import SERVICES, find
 from simulation.broker import Broker
 from simulation.outside import Carrier, Gateway, Messenger
+from simulation.releases import MARK
 from simulation.store import SimulatedStore
 from simulation.workers import Fleet
 from simulation.workload import Workload
@@ -41,6 +42,8 @@ class Watch:
         """Check a write against what it replaced."""
         if document["rev"] != (previous["rev"] + 1 if previous else 1):
             raise Violation(f"rule 4: {collection}/{key} was written without a new rev")
+        if previous is not None and "schema" in previous:
+            _kept(collection, key, document, previous)
         if collection in self._owners:
             self._absorbing(self._owners[collection], key, document, previous)
         if collection == "stock":
@@ -71,6 +74,12 @@ class Watch:
                 if envelope["id"] in self.emitted:
                     raise Violation(f"{envelope['kind']} {envelope['id']} was emitted twice")
                 self.emitted[envelope["id"]] = envelope
+
+
+def _kept(collection: str, key: str, document: Document, previous: Document) -> None:
+    mark = previous["state"].get(MARK)
+    if document["schema"] < previous["schema"] or (mark and document["state"].get(MARK) != mark):
+        raise Violation(f"R-CON-4: {collection}/{key} lost what the next release wrote")
 
 
 def _balanced(key: str, stock: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
 
@@ -30,6 +30,9 @@ from simulation.world import BEGIN, World
 
 CORE = ("order", "inventory", "payment", "shipping", "fraud")
 """The services that the invariants are about; the others take part in every seventh run."""
+
+WORST = 0.06
+"""The part of the runs in which every fault is to meet every step."""
 
 SWEEP_TIMEOUT_S = 50.0
 SWEEPS = 12
@@ -106,10 +109,13 @@ class Run:
         self.world = World(seed)
         random = self.world.random
         drawn_weather, drawn_settings = Weather.draw(random), draw_settings(random)
+        drawn_everybody, drawn_orders = random.random() < 0.15, random.randint(3, 12)
+        if random.random() < WORST:
+            # A breaker that opens late lets messages use up their attempts.
+            drawn_weather, drawn_settings = drawn_weather.worst(), replace(drawn_settings, breaker_failures=20)
+            drawn_everybody, drawn_orders = True, 4
         self.weather = weather or (drawn_weather if only is None else drawn_weather.only(only))
         self.settings = settings or drawn_settings
-        drawn_everybody = random.random() < 0.15
-        drawn_orders = random.randint(3, 12)
         self.orders = drawn_orders if orders is None else orders
         self.everybody = drawn_everybody if everybody is None else everybody
         self.active = list(SERVICES) if self.everybody else list(CORE)
@@ -142,8 +148,13 @@ class Run:
         world = self.world
         storm = self.workload.last + self.weather.lasts
         self._sweep_until(BEGIN + storm, max(storm / SWEEPS, min(60.0, self.settings.sweep_after)))
-        for _ in range(self.weather.redrives):
-            world.after(world.random.random() * storm, self._operate)
+        for times, happens in (
+            (self.weather.redrives, self._operate),
+            (self.weather.jumps, self.fleet.set_a_clock),
+            (self.weather.redeploys, self.fleet.redeploy),
+        ):
+            for _ in range(times):
+                world.after(world.random.random() * storm, happens)
         world.run(BEGIN + storm)
         world.note("weather", "clears up")
         self.fleet.calm_down(Weather(step_s=self.weather.step_s))
@@ -216,7 +227,7 @@ class Run:
             for letter in list(letters):
                 thrown_away = 0.7 if letter.reason == "malformed" else 0.3
                 act = deadletters.discard if self.world.random.random() < thrown_away else deadletters.redrive
-                declared = RECEIPTS if service == FILES else find(service)
+                declared = RECEIPTS if service == FILES else process.find(service)
                 subject = letter.attributes.get("order_id", "")
                 Invocation(
                     self.fleet,

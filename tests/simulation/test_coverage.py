@@ -25,15 +25,7 @@ def test_every_fault_meets_every_step() -> None:
         # What is drawn is seldom the worst: here all services take part, faults are many where few handlers come,
         # and a breaker opens so late that messages use up their attempts.
         random = Random(seed)
-        weather = replace(
-            Weather.draw(random),
-            rare=0.3,
-            outside=0.5,
-            stall=0.02,
-            crash_done_late=0.02,
-            told_conflict=0.05,
-            redrives=10,
-        )
+        weather = Weather.draw(random).worst()
         settings = replace(draw_settings(random), breaker_failures=20)
         profile = profiles[seed % len(profiles)]
         result = simulate(seed, profile, weather=weather, settings=settings, everybody=True, orders=4)

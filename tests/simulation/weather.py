@@ -6,7 +6,7 @@ interesting way."""
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Any
 
@@ -76,6 +76,10 @@ class Weather:
     """A document that a query does not show although it was written a moment ago."""
     skew: float = 0.0
     """How far apart two processes' clocks may be."""
+    jumps: int = 0
+    """Times at which the clock of a process is set, forward or back."""
+    redeploys: int = 0
+    """Times at which the next release is rolled out, or taken back, while messages are processed."""
     step_s: float = 0.01
     """How long a step takes, typically."""
     lasts: float = 300.0
@@ -110,10 +114,16 @@ class Weather:
             redrives=random.choice((0, 1, 3)),
             lagging_index=rate(0.5, 0.3),
             skew=random.choice((0.0, 0.0, 0.5, 5.0)),
+            jumps=random.choice((0, 0, 3)),
+            redeploys=random.choice((0, 0, 0, 1, 2, 3)),
             step_s=random.choice((0.002, 0.02, 0.2)),
             lasts=random.choice((20.0, 120.0, 600.0, 2000.0)),
             erased=rate(0.5, 0.3),
         )
+
+    def worst(self) -> Weather:
+        """The same with many faults where few handlers come, so that every fault meets every step in some run."""
+        return replace(self, rare=0.3, outside=0.5, stall=0.02, crash_done_late=0.02, told_conflict=0.05, redrives=10)
 
     def without(self, name: str) -> Weather:
         """The same weather without one of its faults."""

@@ -15,12 +15,12 @@ from orderflow.driver import OutOfTime, interleave
 from orderflow.ports import Conflict, Delivery, Ports, Unavailable
 from orderflow.processing import Done, Outcome, Retry, Shell
 from orderflow.service import Limits
-from orderflow.services import find
 from orderflow.settings import Settings
 from orderflow.steps import Ask, Pause, PublishAll, Put, Step, Steps
 from simulation.broker import Broker, Message, Receipt
 from simulation.coverage import label, rare
 from simulation.profiles import Profile
+from simulation.releases import Find, releases
 from simulation.weather import PUT_FAULTS, STEP_FAULTS, Weather
 from simulation.world import SkewedClock, Violation, World
 
@@ -37,8 +37,10 @@ STEP_FAULTS_AT_ONCE = tuple(fault for fault in STEP_FAULTS if not fault.startswi
 class Process:
     """One instance of a function: a shell with its caches, until it dies."""
 
-    def __init__(self, world: World, settings: Settings, name: str, skew: float) -> None:
+    def __init__(self, world: World, settings: Settings, name: str, skew: float, find: Find) -> None:
         self.name = name
+        self.find = find
+        """The services as the release has them that this process runs."""
         self.clock = SkewedClock(world, world.random.uniform(-skew, skew) if skew else 0.0)
         self.shell = Shell(settings, self.clock, Random(world.random.getrandbits(64)))
         self.api = Api(self.shell, _Trusting())  # type: ignore[arg-type]  # no tokens here: the header is the customer
@@ -264,6 +266,9 @@ class Fleet:
         self._limits = limits
         self._processes: dict[str, list[Process]] = {}
         self._pumping: set[str] = set()
+        self._releases = releases()
+        self._release = next(self._releases)
+        self._deployed: dict[str, Find] = {}
         self._made = 0
         self._most = {service: world.random.choice((1, 2, 4, 8)) for service in limits}
         self._probabilities: dict[type, tuple[float, list[tuple[str, float]]]] = {}
@@ -277,13 +282,34 @@ class Fleet:
     def process(self, service: str) -> Process:
         """An instance that has room, a new one if there is none."""
         alive = [each for each in self._processes.get(service, ()) if each.alive]
+        find = self._deployed.get(service, self._release)
         for process in alive:
-            if process.running < self._profile.handlers_per_process:
+            if process.running < self._profile.handlers_per_process and process.find == find:
                 return process
         self._made += 1
-        process = Process(self.world, self._settings, f"{service}#{self._made}", self.weather.skew)
+        process = Process(self.world, self._settings, f"{service}#{self._made}", self.weather.skew, find)
         self._processes[service] = [*alive, process]
         return process
+
+    def redeploy(self) -> None:
+        """Roll out the next release, or take it back: every function at a moment of its own. What an instance has begun
+        it ends."""
+        self._release = next(self._releases)
+        self.world.note("weather", "a redeployment begins")
+        for service in self._most:
+            self.world.after(self.world.random.random() * 10, self._deploy, service, self._release)
+
+    def _deploy(self, service: str, release: Find) -> None:
+        self._deployed[service] = release
+
+    def set_a_clock(self) -> None:
+        """Set the clock of one process, as far off as clocks may be."""
+        alive = [each for processes in self._processes.values() for each in processes if each.alive]
+        if alive:
+            process = self.world.random.choice(alive)
+            most = self.weather.skew or 1.0
+            process.clock.skew = self.world.random.uniform(-most, most)
+            self.world.note("weather", f"the clock of {process.name} is set to {process.clock.skew:+.3f} s")
 
     def _receive(self, service: str) -> None:
         if service not in self._pumping:
@@ -322,7 +348,7 @@ class Fleet:
         if service == FILES:
             return files.load(process.shell, message.body.decode())
         delivery = Delivery(message.body, message.attributes, message.transport_id, self._broker.receives(message))
-        return process.shell.deliver(find(service), delivery)
+        return process.shell.deliver(process.find(service), delivery)
 
     def _settle(self, process: Process, receipt: Receipt, result: Any) -> None:
         message, _ = receipt

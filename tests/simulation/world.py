@@ -101,10 +101,10 @@ class SkewedClock:
 
     def __init__(self, world: World, skew: float) -> None:
         self._world = world
-        self._skew = skew
+        self.skew = skew
 
     def now(self) -> float:
-        return self._world.time + self._skew
+        return self._world.time + self.skew
 
     def sleep(self, seconds: float) -> None:
         raise AssertionError("handlers let time pass by a step only")
