@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orderflow import archive
+from orderflow import archive, topology
 from orderflow.claims import MOST_BYTES, PREFIX, Claim, ClaimingPublisher, decode
 from orderflow.deadletters import discard
 from orderflow.driver import run
@@ -285,3 +285,10 @@ def test_whatever_a_message_without_data_holds_it_is_put_aside_and_nothing_break
     assert done(lab.deliver("payment", body.encode())) == "dead-lettered"
     [letter] = lab.letters("payment")
     assert (letter.reason, letter.body) == ("malformed", body.encode())
+
+
+def test_claims_are_declared_where_the_archive_is_so_that_both_are_kept_as_long() -> None:
+    declared = topology.build()
+    [sink] = [each for each in declared["services"].values() if each["trigger"] == "sink"]
+    assert declared["claims"] == {"bucket": sink["bucket"], "prefix": PREFIX, "above_bytes": MOST_BYTES}
+    assert not PREFIX.startswith(sink["prefix"])
