@@ -162,6 +162,11 @@ def say(text: str = "") -> None:
     print(text, file=_out.get())
 
 
+def counted(number: int, thing: str) -> str:
+    """So many things: ``1 order``, ``2 orders``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def note(text: str) -> None:
     """Print a line that is no part of the answer."""
     print(text, file=sys.stderr)
@@ -172,12 +177,12 @@ def say_json(value: Any) -> None:
     say(json.dumps(value, indent=2, ensure_ascii=False, default=_jsonable))
 
 
-def say_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
+def say_table(columns: list[str], rows: list[list[Any]]) -> None:
     """Print rows, nothing where there are none; ``-`` for a figure that is not known. Numbers stand right."""
     if not rows:
         return
     out = _out.get()
-    table = Table(title=title, title_style="bold", title_justify="left", header_style="bold")
+    table = Table(header_style="bold")
     for number, name in enumerate(columns):
         counts = any(isinstance(row[number], int | float) for row in rows)
         table.add_column(name, justify="right" if counts else "left", overflow="fold")

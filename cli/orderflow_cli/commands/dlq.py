@@ -15,6 +15,7 @@ from orderflow_cli.commands.common import (
     DryRun,
     Rate,
     age,
+    counted,
     note,
     operation,
     progress,
@@ -76,7 +77,7 @@ def list_(
             for letter in letters
         ],
     )
-    say(f"{len(letters)} dead letters")
+    say(counted(len(letters), "dead letter"))
 
 
 @app.command(epilog=CODES)
@@ -150,7 +151,7 @@ def discard(
         rate,
         dry_run,
         as_json,
-        lambda count: ask(f"Throw {count} dead letters away?", approved),
+        lambda count: ask(f"Throw {counted(count, 'dead letter')} away?", approved),
     )
 
 

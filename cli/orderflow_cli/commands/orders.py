@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from orderflow.envelope import rfc3339
 from orderflow.stuck import Awaited
-from orderflow_cli.commands.common import CODES, AsJson, DryRun, note, operation, say, say_json, say_table
+from orderflow_cli.commands.common import CODES, AsJson, DryRun, counted, note, operation, say, say_json, say_table
 from orderflow_cli.hints import Exit
 from orderflow_cli.ops import orders as ops
 from orderflow_cli.ops.doors import CannotDo, Doors
@@ -95,7 +95,7 @@ def list_(
             for row in rows
         ],
     )
-    say(f"{len(rows)} orders")
+    say(counted(len(rows), "order"))
 
 
 @app.command(epilog=CODES)
@@ -136,25 +136,23 @@ def timeline_(
         say_json(story)
         return
     kinds = {entry.event_id: entry.kind for entry in story.entries}
-    columns = ["time", "event", "by", "because of", "absorbed by", "waits for", "attempts", "duplicates"]
-    say_table(
-        [*columns, *(["archived"] if archive else [])],
-        [
-            [
-                entry.time[11:],
-                f"{'  ' * entry.depth}{'↩ ' if entry.compensation else ''}{entry.kind}",
-                entry.service,
-                kinds.get(entry.causation_id or "", entry.causation_id) or "a command",
-                ", ".join(entry.absorbed_by),
-                ", ".join(entry.waits_for),
-                _attempts(entry),
-                None if entry.duplicates is None else sum(entry.duplicates.values()),
-                *(["yes" if entry.archived else "no"] if archive else []),
-            ]
-            for entry in story.entries
+    columns: dict[str, list[Any]] = {
+        "time": [entry.time[11:] for entry in story.entries],
+        "event": [f"{'  ' * entry.depth}{'↩ ' if entry.compensation else ''}{entry.kind}" for entry in story.entries],
+        "by": [entry.service for entry in story.entries],
+        "because of": [
+            kinds.get(entry.causation_id or "", entry.causation_id) or "a command" for entry in story.entries
         ],
-        title=f"order {order_id}",
-    )
+        "absorbed by": [", ".join(entry.absorbed_by) for entry in story.entries],
+        "waits for": [", ".join(entry.waits_for) for entry in story.entries],
+        "attempts": [_attempts(entry) for entry in story.entries],
+        "duplicates": [None if entry.duplicates is None else sum(entry.duplicates.values()) for entry in story.entries],
+    }
+    if archive:
+        columns["archived"] = ["yes" if entry.archived else "no" for entry in story.entries]
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    say(f"order {order_id}")
+    say_table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)])
     if story.waits_for:
         say(f"not absorbed yet: {', '.join(story.waits_for)}")
     if doors.logs is None:
@@ -185,7 +183,7 @@ def stuck_(doors: Doors, as_json: AsJson = False) -> None:
             for awaited in order.awaits or (Awaited("sweeper", ("the next sweep",), None, None),)
         ],
     )
-    say(f"{len(found)} orders stand still")
+    say(f"{counted(len(found), 'order')} past the deadline and not closed")
     if found:
         note(f"dead letters about one: orderflow dlq list --cloud {doors.cloud} --target {doors.target} --order ID")
 
