@@ -54,10 +54,12 @@ class Says:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         def call(**arguments: Any) -> Any:
             self.asked.append((method, arguments))
+            self.meanwhile()
             if isinstance(answer := self.answers[method], Exception):
                 raise answer
             return answer
@@ -320,6 +322,15 @@ def test_a_message_that_was_sent_is_settled_for_whoever_asks_for_it_again(lab: L
     assert len(email.asked) == 1
 
 
+def test_a_message_that_another_delivery_is_sending_says_so(lab: Lab) -> None:
+    lab.customer()
+    reasons: list[str] = []
+    email = says(lab, "email", send={"status": "sent", "message_id": "m-7"})
+    email.meanwhile = lambda: reasons.append(lab.deliver("email", asked_for()).reason)
+    assert done(lab.deliver("email", asked_for())) == "handled"
+    assert reasons == ["another delivery is sending it"]
+
+
 def test_a_provider_that_does_not_answer_is_named_and_the_next_delivery_may_send_at_once(lab: Lab) -> None:
     lab.customer()
     email = says(lab, "email", send=Unavailable("timeout"))
@@ -363,6 +374,16 @@ def test_every_price_is_written_over_the_one_before(lab: Lab) -> None:
         document = lab.document("catalogue", "CUP")
         assert document is not None
         assert (document["schema"], document["rev"], document["state"]["unit_price"]) == (1, number, number)
+
+
+def test_a_new_price_leaves_what_a_newer_release_wrote_beside_the_old_one(lab: Lab) -> None:
+    rows = b"sku,name,unit_price,currency\nCUP,Cup,%d,EUR\n"
+    lab.load_file("catalogue/1.csv", rows % 1)
+    lab.store.overwrite("catalogue", "CUP", colour="blue")
+    lab.load_file("catalogue/2.csv", rows % 2)
+    document = lab.document("catalogue", "CUP")
+    assert document is not None
+    assert (document["state"]["unit_price"], document["state"]["colour"]) == (2, "blue")
 
 
 def test_a_price_that_somebody_else_writes_at_the_same_time_is_written_all_the_same(lab: Lab) -> None:
