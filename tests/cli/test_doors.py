@@ -146,9 +146,20 @@ def test_a_deployment_without_a_token_command_says_which_variable_is_missing(
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("{}", "nothing is deployed"), ("{nonsense", "does not hold Terraform's outputs")]
+    ("text", "why"),
+    [
+        ("{}", "nothing is deployed"),
+        ("{nonsense", "does not hold Terraform's outputs"),
+        (
+            '{"api_url": "https://api.example.com", "environment": {}}',
+            "the addresses of aws lack 'ORDERFLOW_",
+        ),
+    ],
 )
-def test_outputs_that_are_none_are_refused(tmp_path: Path, text: str, why: str) -> None:
+def test_outputs_that_are_none_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, why: str
+) -> None:
+    monkeypatch.setattr(os, "environ", {"PATH": os.environ["PATH"]})
     file = tmp_path / "outputs.json"
     file.write_text(text)
 

@@ -39,7 +39,8 @@ def place(
         return
     accepted = ops.place(doors, customer, lines, payment_token, key)
     if wait:
-        accepted["status"] = ops.wait_until_closed(doors, accepted["order_id"], _PATIENCE_S).row.status
+        row = ops.wait_until_closed(doors, accepted["order_id"], _PATIENCE_S).row
+        accepted |= {"status": row.status, "closed": row.closed}
     if as_json:
         say_json(accepted)
     else:

@@ -126,8 +126,13 @@ def _doors(
 ) -> Doors:
     os.environ.update(environment)  # Google's SDKs look for emulators there, and nowhere else.
     environ = {**os.environ, **environment}
-    ports: Ports = import_module(f"orderflow_{cloud}.wiring").bootstrap(environ)
-    queues: QueueDoor = import_module(f"orderflow_cli.ops.queues_{cloud}").door(environ, local=target == "local")
+    try:
+        ports: Ports = import_module(f"orderflow_{cloud}.wiring").bootstrap(environ)
+        queues: QueueDoor = import_module(f"orderflow_cli.ops.queues_{cloud}").door(environ, local=target == "local")
+    except KeyError as error:
+        raise CannotDo(
+            f"the addresses of {cloud} lack {error}", "is this an older deployment, or of another cloud?"
+        ) from None
     return Doors(cloud, target, api_url, ports, environ, sign_in, queues, logs, outputs)
 
 
