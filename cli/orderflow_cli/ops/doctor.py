@@ -81,7 +81,7 @@ def drift(outputs: Mapping[str, Any], cloud_name: str) -> Iterator[Check]:
         if not isinstance(outputs.get(output), dict):
             continue
         there = set(outputs[output])
-        missing, more = sorted(set(wanted) - there), sorted(there - set(wanted) - set(functions) - {"archive"})
+        missing, more = sorted(set(wanted) - there), sorted(there - set(wanted) - set(declared["services"]))
         said = [f"not deployed: {', '.join(missing)}"] if missing else []
         said += [f"deployed and not declared: {', '.join(more)}"] if more else []
         detail = "; ".join(said) or f"{len(there)}, as declared"
