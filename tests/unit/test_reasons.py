@@ -212,6 +212,23 @@ def test_a_reservation_that_was_refused_holds_nothing(lab: Lab) -> None:
     assert (lab.state("inventory").status, lab.state("inventory").plan) == ("refused", ())
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_only_what_was_held_is_said_to_be_given_back(lab: Lab, held: bool) -> None:
+    lab.stock("CUP", 5)
+
+    def fail(method: str, collection: str, _key: str) -> None:
+        if not held and (method, collection) == ("put", "stock"):
+            raise Unavailable("died")
+
+    lab.store.before = fail
+    hear(lab, "inventory", order_placed(lines=(("CUP", 2),)))
+    assert (lab.state("inventory").status == "reserved") == held
+    lab.store.before = None
+    hear(lab, "inventory", CANCELLED)
+    released = lab.published("InventoryReleased")[0]
+    assert released.data["lines"] == ([{"sku": "CUP", "quantity": 2}] if held else [])
+
+
 def test_a_conversation_keeps_what_was_said_and_where(lab: Lab) -> None:
     hear(lab, "notification", CONFIRMED, SHIPPED)
     assert lab.state("notification").said == (("confirmation", "email"), ("shipped", "email"), ("shipped", "push"))
