@@ -265,6 +265,15 @@ def test_a_refund_of_a_charge_that_had_to_be_learned_begins_when_it_is_learned(l
     assert [method for method, _ in gateway.asked] == ["charge", "charge", "refund", "refund"]
 
 
+def test_a_charge_that_never_arrived_rests_as_void_when_its_order_is_cancelled(lab: Lab) -> None:
+    gateway = says(lab, "gateway", charge=Unavailable("timeout"), lookup={"status": "none"})
+    hear(lab, "payment", order_placed())
+    lab.clock.time += 30 * HOUR
+    assert done(hear(lab, "payment", CANCELLED)) == "handled"
+    assert [method for method, _ in gateway.asked] == ["charge", "lookup"]
+    assert lab.state("payment").status == "void"
+
+
 def test_a_refund_that_was_refused_begins_anew_under_another_key(lab: Lab) -> None:
     charged = {"status": "charged", "charge_id": "ch"}
     gateway = says(lab, "gateway", charge=charged, refund={"status": "refused", "reason": "not now"})

@@ -44,11 +44,11 @@ def test_an_order_takes_from_as_few_shards_as_it_needs_the_fullest_first(
         assert plan(f"o-{number}", quantity) in allowed
 
 
-@pytest.mark.parametrize("shelves", [(9, 9, 9, 9), (0, 9, 9, 9)], ids=["first plan", "second plan"])
+@pytest.mark.parametrize("shelves", [(9, 9, 9, 9), (0, 9, 0, 9)], ids=["first plan", "second plan"])
 def test_orders_do_not_all_want_the_same_shard(shelves: tuple[int, ...]) -> None:
     taken = Counter(shard for number in range(40) for shard in plan(f"o-{number}", 1, shelves))
     assert set(taken) == {shard for shard, units in enumerate(shelves) if units}
-    assert max(taken.values()) < 30
+    assert max(taken.values()) < 28
 
 
 def test_totals_are_kept_by_ten_minutes_and_by_no_less_than_the_event() -> None:
