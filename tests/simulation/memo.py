@@ -11,16 +11,19 @@ from unittest.mock import patch
 from orderflow import processing
 from orderflow.envelope import Envelope
 from orderflow.events import Event
+from orderflow.ports import Stored
 from orderflow.record import Cause
 
 
 @contextmanager
 def memoised() -> Iterator[None]:
-    """Decode each message, read each event and hash each cause once. Messages that are refused are not remembered."""
+    """Decode each message, read each event, hash each cause and load each document once. What is refused is not
+    remembered."""
     with (
         patch.object(processing, "decode", _once(processing.decode)),
         patch.object(processing, "read", _once_each(processing.read)),
         patch.object(processing, "Cause", _Causes()),
+        patch.object(processing, "load", _once_loaded(processing.load)),
     ):
         yield
 
@@ -47,6 +50,20 @@ def _once_each(read: Callable[[Envelope], Event]) -> Callable[[Envelope], Event]
         return found[1]
 
     return was_read
+
+
+def _once_loaded(load: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[int, tuple[Any, Stored, Any]] = {}
+
+    def loaded(service: Any, stored: Stored | None) -> Any:
+        if stored is None:
+            return load(service, None)
+        found = known.get(id(stored))
+        if found is None or found[0] is not service.state:
+            found = known[id(stored)] = (service.state, stored, load(service, stored))
+        return found[2]
+
+    return loaded
 
 
 class _Causes:

@@ -18,17 +18,29 @@ from orderflow.processing import GiveBack, Shell
 from orderflow.record import Record, load
 from orderflow.service import Changes, Commit, Declined, Intend, Look, Service
 from orderflow.services import find, inventory, order, payment
+from orderflow.settings import Settings
 from orderflow.steps import Get, Publish, Put, Remove, Steps
 from simulation.bugs import Bug, Plant, services
+from simulation.weather import Weather
 
 RULES: list[Bug] = []
 
 
-def rule(number: int, name: str) -> Callable[[Plant], Plant]:
-    """Register what is taken out."""
+LATE = {"weather": Weather(answer_lost_done_late=0.2, crash_done_late=0.1, stall=0.1, lasts=300.0)}
+"""Writes that arrive long after somebody gave them up."""
+CROWDED = {"weather": Weather(redelivered=0.6, duplicate=0.5, stall=0.1, answer_lost_done_late=0.1, lasts=300.0)}
+"""Many workers on one message."""
+DEAF = {"weather": Weather(lost=0.5, lasts=300.0)}
+"""A topic that takes every other event."""
+SHORT_LIVED = Settings(order_deadline=20.0, sweep_after=5.0, log_level="ERROR")
+SPREAD = Settings(stock_shards=4, conflict_tries=12, sweep_after=5.0, log_level="ERROR")
+
+
+def rule(number: int, name: str, **where: Any) -> Callable[[Plant], Plant]:
+    """Register what is taken out, with ``where`` that shows, as `simulation.bugs.Bug` has it."""
 
     def register(plant: Plant) -> Plant:
-        RULES.append(Bug(f"rule {number}: {name}", plant))
+        RULES.append(Bug(f"rule {number}: {name}", plant, where))
         return plant
 
     return register
@@ -89,7 +101,7 @@ def early_fence() -> AbstractContextManager[Any]:
     return patch.object(Shell, "_change", wrong)
 
 
-@rule(4, "a release that finds nothing writes nothing")
+@rule(4, "a release that finds nothing writes nothing", **LATE, settings=SHORT_LIVED)
 def no_bump() -> AbstractContextManager[Any]:
     release = inventory._release
 
@@ -108,7 +120,7 @@ def unmerged() -> AbstractContextManager[Any]:
     return patch.object(inventory, "merged", wrong)
 
 
-@rule(5, "a release gives back what a later plan holds")
+@rule(5, "a release gives back what a later plan holds", **CROWDED, settings=SPREAD)
 def numberless() -> AbstractContextManager[Any]:
     release = inventory._release
 
@@ -194,13 +206,13 @@ def closed_at_once() -> AbstractContextManager[Any]:
     return patch.object(order, "_move", wrong)
 
 
-@rule(9, "newest first")
+@rule(9, "newest first", **DEAF, settings=SHORT_LIVED)
 def newest_first() -> AbstractContextManager[Any]:
     emitted = Record.emitted
     return patch.object(Record, "emitted", lambda self: emitted(self)[::-1])
 
 
-@rule(9, "publishing goes on after a failure")
+@rule(9, "publishing goes on after a failure", **DEAF, settings=SHORT_LIVED)
 def goes_on() -> AbstractContextManager[Any]:
     def wrong(self: Shell, emitted: Any) -> Steps[None]:
         lost: Unavailable | None = None

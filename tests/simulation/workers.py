@@ -312,20 +312,22 @@ class Fleet:
             self.world.note("weather", f"the clock of {process.name} is set to {process.clock.skew:+.3f} s")
 
     def _receive(self, service: str) -> None:
-        if service not in self._pumping:
+        if service not in self._pumping and self._broker.ready[service]:
             self._pumping.add(service)
             self.world.after(self.world.random.random() * self.weather.step_s * 2, self._pump, service)
 
     def _pump(self, service: str) -> None:
         """Hand messages to instances as long as there is room."""
         self._pumping.discard(service)
-        while self._broker.ready[service]:
-            if sum(each.running for each in self._processes.get(service, ()) if each.alive) >= self._most[service]:
-                return
+        while self._broker.ready[service] and self._has_room(service):
             most = self.world.random.randint(1, self._limits[service].batch_size) if self._profile.batched else 1
             receipts = self._broker.take(service, most)
             if receipts:
                 self._consume(service, receipts)
+
+    def _has_room(self, service: str) -> bool:
+        """Whether one more invocation may run beside those that do."""
+        return sum([each.running for each in self._processes.get(service, ()) if each.alive]) < self._most[service]
 
     def _consume(self, service: str, receipts: list[Receipt]) -> None:
         process = self.process(service)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 _LONGEST = 200
 _SAFE = re.compile(rf"[A-Za-z0-9._-]{{0,{_LONGEST}}}")
 
 
+@lru_cache(maxsize=1024)
 def safe_key(text: str) -> str:
     """Any text as a document key or index value: characters outside ``A-Za-z0-9._-`` become ``=XX`` of their UTF-8.
 

@@ -38,8 +38,11 @@ def write(level: str, message: str, **fields: Any) -> None:
 def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outcome) -> None:
     """The line of one delivery."""
     after = getattr(outcome, "after", None)
+    level = "INFO" if after is None else "WARNING"
+    if LEVELS.index(level) < _threshold:
+        return
     write(
-        "INFO" if after is None else "WARNING",
+        level,
         "retry" if after is not None else getattr(outcome, "note", ""),
         service=service,
         kind=envelope.kind,
