@@ -255,6 +255,14 @@ class Scene:
         state = self.state("stock", stock_key("A", shard))
         return state["available"], sum(quantity for quantity, _ in state["open"].values()), state["shipped"]
 
+    def units(self) -> dict[str, tuple[int, int]]:
+        """Units available and held, by shard; a shard that nothing was ever in is not named."""
+        return {
+            key: (document["state"]["available"], sum(each[0] for each in document["state"]["open"].values()))
+            for key, document in self.store.all("stock")
+            if document["state"]["replenished"]
+        }
+
     def kinds(self) -> list[str]:
         """What was published, in order."""
         return [envelope.kind for envelope in self.published]

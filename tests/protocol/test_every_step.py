@@ -342,6 +342,84 @@ def test_a_step_that_breaks_changes_nothing_in_the_end(service: str) -> None:
     assert not found, "\n".join(found)
 
 
+FORWARD: dict[str, tuple[str, ...]] = {
+    "inventory": ("reserves", "reserves two lines", "is out of stock", "is out of stock in the second line"),
+    "payment": ("charges", "is refused"),
+}
+"""What a cancellation undoes, by service: plays that one may come into the midst of."""
+
+
+def undone(service: str, prepare: Play, place: int, way: Broken) -> tuple[str | None, bool]:
+    """What is wrong after a handler broke at a step, the order was cancelled, that was heard twice, and the first
+    message came again; and whether there is such a step."""
+    scene = Scene()
+    begin = prepare(scene)
+    before = scene.units()
+    hand = begin()
+    for _ in range(place):
+        while hand.step is not None and not breakable(hand):
+            hand.perform()
+        if hand.step is None:
+            return None, False
+        hand.perform()
+    while hand.step is not None and not breakable(hand):
+        hand.perform()
+    if hand.step is None:
+        return None, False
+    if way != "fails before":
+        hand.step.perform(scene.ports)
+    scene.restart()
+    undo = partial(scene.deliver, service, cancelled())
+    finish(scene, undo)
+    finish(scene, undo)
+    finish(scene, begin)
+    answers = {"InventoryReleased", "PaymentRefunded", "PaymentVoided"}
+    answered = {envelope.id for envelope in scene.published if envelope.kind in answers}
+    owing = [charge for charges in scene.gateway.charges.values() for charge in charges if len(charge.refunds) != 1]
+    if scene.units() != before:
+        return f"the stock is {scene.units()}, not {before}", True
+    if owing:
+        return f"money was kept, or given back twice: {owing}", True
+    if len(answered) != 1:
+        return f"the cancellation was answered {len(answered)} times", True
+    return None, True
+
+
+def undoes(service: str) -> Iterator[str]:
+    """What goes wrong in a service that undoes what it had done in part."""
+    for what in FORWARD[service]:
+        place, there = 0, True
+        while there:
+            for way in ("fails before", "fails after"):
+                try:
+                    wrong, there = undone(service, PLAYS[service][what], place, way)
+                except (AssertionError, Violation) as error:
+                    wrong = str(error)
+                if wrong:
+                    yield f"{service} {what}, step {place} {way}: {wrong}"
+            place += 1
+
+
+@pytest.mark.parametrize("service", FORWARD)
+def test_what_was_done_in_part_is_undone_once_however_often_it_is_asked(service: str) -> None:
+    assert not list(undoes(service))
+
+
+@pytest.mark.parametrize(
+    ("bug", "service"),
+    [
+        ("rule 2: stock is touched before the plan is committed", "inventory"),
+        ("gives back twice what is released twice", "inventory"),
+        ("rule 6: a late order does not find what inventory did without it", "inventory"),
+        ("rule 7: a charge under way counts as none", "payment"),
+        ("a cancellation does not refund", "payment"),
+    ],
+)
+def test_a_planted_bug_shows_when_something_is_undone(bug: str, service: str) -> None:
+    with find_bug(bug).plant():
+        assert any(undoes(service))
+
+
 def test_every_service_and_every_event_is_played() -> None:
     assert set(PLAYS) == {*SERVICES, "api", "sweeper", "files"}
 

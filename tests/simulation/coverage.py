@@ -77,7 +77,7 @@ def rare(step: Step) -> bool:
         case Get() | Put():
             return step.collection in _RARE_COLLECTIONS or (isinstance(step, Put) and step.previous is None)
         case Ask():
-            return step.method == "lookup"
+            return step.method == "lookup" or step.dependency in _RARE_COLLECTIONS
     return isinstance(step, _RARE_KINDS)
 
 
