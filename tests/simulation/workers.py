@@ -22,7 +22,7 @@ from simulation.coverage import label, rare
 from simulation.profiles import Profile
 from simulation.releases import Find, releases
 from simulation.weather import PUT_FAULTS, STEP_FAULTS, Weather
-from simulation.world import SkewedClock, Violation, World
+from simulation.world import SkewedClock, Violation, World, told
 
 MARGIN_S = 2.0
 """How long before its time-out a function stops by itself, as the entrypoints have it."""
@@ -97,6 +97,8 @@ class Invocation:
             self._process.running -= 1
             self._ended(end.value)
             return
+        finally:
+            _forget_frames(answer)
         world, weather = self._world, self._fleet.weather
         if type(step) is Pause:
             seconds = step.seconds
@@ -151,7 +153,7 @@ class Invocation:
                 self._do_late(step)
             case _:
                 answer = self._do_wrongly(step, fault)
-                world.note(self._process.name, step, (fault, answer), self._subjects(places))
+                world.note(self._process.name, step, (fault, told(answer)), self._subjects(places))
                 if type(step) is Ask:
                     self._fleet.count_failure(self._service, self._tags, places)
                 self._next(answer)
@@ -212,7 +214,7 @@ class Invocation:
 
     def _arrive(self, step: Step) -> None:
         answer = self._do(step)
-        self._world.note(f"({self._process.name})", step, ("late", answer))
+        self._world.note(f"({self._process.name})", step, ("late", told(answer)))
 
     def _die(self, places: Sequence[int], step: Step, how: str) -> None:
         """The process dies, and with it every invocation that runs in it."""
@@ -417,3 +419,10 @@ class Fleet:
     def count_death(self, service: str, tags: list[tuple[str, str]]) -> None:
         for _, event_id in tags:
             self.faults[service, event_id] += 1
+
+
+def _forget_frames(answer: Any) -> None:
+    """Cut what ties an error to the frames that it passed: millions of them would wait for the garbage collector."""
+    for each in answer if type(answer) is list else (answer,):
+        if isinstance(each, Exception):
+            each.__traceback__ = each.__context__ = each.__cause__ = None

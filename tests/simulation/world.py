@@ -67,7 +67,9 @@ class World:
 
     def note(self, who: str, what: Any, how: Any = "", subjects: tuple[str, ...] = ()) -> None:
         """Add to the trace. What may be a step, and how its answer or an outcome: they are put into words only when
-        somebody reads them."""
+        somebody reads them, but for an error, which would keep the frames that it passes."""
+        if isinstance(how, Exception):
+            how = told(how)
         self._trace.append((self.time, who, what, how, subjects))
 
     @property
@@ -142,8 +144,8 @@ def told(how: Any) -> str:
     match how:
         case str():
             return how
-        case (str(fault), answer):
-            return f"{fault}: {told(answer)}"
+        case (str(fault), str(answer)):
+            return f"{fault}: {answer}"
         case Done():
             return f"done: {how.note}"
         case Retry():
