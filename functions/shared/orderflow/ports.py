@@ -32,7 +32,7 @@ class Unavailable(Exception):
     """A service of the cloud or an external one gave no answer. A write or a call may or may not have happened."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
     """A document as it was read, with the version that `Store.replace` compares."""
 
@@ -103,18 +103,20 @@ class Publisher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """One handing-over of a message by a broker.
 
     ``transport_id`` is for log lines only: a redrive or a re-enqueue changes it. ``receives`` is how often the broker
-    says it handed the message over (1 or more; 1 where it does not count).
+    says it handed the message over (1 or more; 1 where it does not count). ``group`` is equal for the messages that
+    the broker keeps in order, empty where it does not.
     """
 
     body: bytes
     attributes: Mapping[str, str] = field(default_factory=dict)
     transport_id: str = ""
     receives: int = 1
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,14 @@ _DECISIONS = 25
 """More decisions than any event needs: a service that exceeds it goes in circles."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
     """Acknowledge the message. ``note`` is for the log: handled, duplicate, ignored, dead-lettered."""
 
     note: str = "handled"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Retry:
     """Give the message back, to be delivered again after ``after`` seconds at the earliest."""
 

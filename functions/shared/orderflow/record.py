@@ -7,7 +7,7 @@ document emitted is published again oldest first."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from orderflow.envelope import Envelope, child_trace, derived_id, rfc3339
@@ -19,7 +19,7 @@ from orderflow.state import State
 S = TypeVar("S", bound=State)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cause:
     """What an event is processed for: an event that was heard, or a command by its logical id."""
 
@@ -35,7 +35,7 @@ class Cause:
         return cls(envelope.id, envelope.digest(), envelope.correlationid, envelope.traceparent, envelope.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record(Generic[S]):
     """A document, decoded. ``stored`` is what the next write replaces, None for a document that is not there yet.
     Emitted envelopes stay JSON objects until somebody publishes them: most events only add to them."""
@@ -47,13 +47,13 @@ class Record(Generic[S]):
 
     def intending(self, state: S, cause: Cause) -> Record[S]:
         """With a new state, the event not absorbed yet."""
-        return replace(self, state=state, pending={**self.pending, cause.id: cause.digest})
+        return Record(state, self.absorbed, {**self.pending, cause.id: cause.digest}, self.stored)
 
     def absorbing(self, state: S, cause: Cause, emitted: tuple[Envelope, ...]) -> Record[S]:
         """With a new state, the event absorbed and what it emitted kept."""
         pending = {cause_id: digest for cause_id, digest in self.pending.items() if cause_id != cause.id}
-        kept = tuple(envelope.to_dict() for envelope in emitted)
-        return replace(self, state=state, absorbed={**self.absorbed, cause.id: (cause.digest, kept)}, pending=pending)
+        kept = tuple([envelope.to_dict() for envelope in emitted])
+        return Record(state, {**self.absorbed, cause.id: (cause.digest, kept)}, pending, self.stored)
 
     def emitted(self) -> list[Envelope]:
         """Every event that the document ever emitted, oldest first."""

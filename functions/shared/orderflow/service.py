@@ -16,7 +16,7 @@ from orderflow.state import State
 S = TypeVar("S", bound=State)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """What a decision may know beside state and event: the time now, in seconds since the epoch, and when the event
     happened, as RFC 3339."""
@@ -117,7 +117,7 @@ Outcome = Answer | Unanswered | Seen | Applied | Declined
 # Decisions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Commit(Generic[S]):
     """Write the state, absorb the event and emit events, all in one compare-and-set."""
 
@@ -125,7 +125,7 @@ class Commit(Generic[S]):
     emit: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Intend(Generic[S]):
     """Write the state as an intent, without absorbing the event; then do the effect and `Service.resume` with its
     outcome. A redelivery finds the intent and goes on from it."""
@@ -198,7 +198,9 @@ class Service(Generic[S]):
     entries. ``unread`` are events that are tried without reading the document first: those that usually find none,
     and those that change nothing whatever it holds. ``after`` is done once the event is absorbed and published; it
     must be idempotent. ``writes`` are further collections that its effects change, ``reads`` those that they look at,
-    ``uses`` the external systems that it calls."""
+    ``uses`` the external systems that it calls. ``ordered`` asks for the events of one order one after the other, as
+    they were published: while one is given back the later ones of that order wait. It costs throughput, the services
+    here do without, and Azure has no such thing."""
 
     name: str
     hears: tuple[type[Event], ...]
@@ -217,6 +219,7 @@ class Service(Generic[S]):
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    ordered: bool = False
     limits: Limits = field(default_factory=Limits)
     _kinds: frozenset[str] = field(init=False, repr=False, compare=False)
 
