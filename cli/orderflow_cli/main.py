@@ -92,8 +92,10 @@ def demo(
 
 @app.command()
 def up(cloud: Clouds = None, state: State = None) -> None:
-    """Start the clouds on this machine and keep them running until Ctrl-C, with their addresses shown."""
+    """Start the clouds on this machine and keep them running until Ctrl-C, with their addresses and a control room."""
     from orderflow_cli.demo import TITLES
+    from orderflow_cli.room.serve import serving
+    from orderflow_cli.room.site import sites_of
     from orderflow_cli.shop import open_shop
     from orderflow_cli.workload import PEOPLE, generate
     from orderflow_local.fleet import Fleet
@@ -126,7 +128,9 @@ def up(cloud: Clouds = None, state: State = None) -> None:
             print(
                 f"  orderflow orders place --cloud {next(iter(fleet.clouds))} --customer {customer} --line CUP=2 --wait"
             )
-            with announced(fleet, Path.cwd()):
+            with announced(fleet, Path.cwd()), serving(sites_of(fleet, TITLES)) as room:
+                console.print("[bold]Control room[/] (whoever has the whole address may change things):")
+                print(f"  {room}", flush=True)
                 console.print("Ctrl-C stops everything.")
                 threading.Event().wait()
 
