@@ -36,6 +36,9 @@ locals {
       ORDERFLOW_FIRESTORE_DATABASE = module.store.database.name
       ORDERFLOW_PREFIX             = local.name
     },
+    # Whoever publishes must keep the order that a service asks for, which takes one region
+    # (cloud.google.com/pubsub/docs/ordering).
+    anytrue([for service in values(local.fed) : try(service.ordered, false)]) ? { ORDERFLOW_ORDERING_REGION = var.region } : {},
   ))
   environment_oidc = {
     ORDERFLOW_AUDIENCE = var.oidc.audience

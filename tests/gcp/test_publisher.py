@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
 
 from gcp.conftest import PROJECT, Brokers, Desk
 from orderflow.envelope import Envelope, decode
@@ -106,3 +107,59 @@ def test_nobody_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.5)
     answers = PubSubPublisher(PROJECT, "nobody").publish([envelope(1), envelope(2)])
     assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+
+
+def ordered_publisher(prefix: str) -> PubSubPublisher:
+    return PubSubPublisher(PROJECT, prefix, "local")
+
+
+def test_a_partition_key_is_the_ordering_key_only_where_a_service_asks_for_order(
+    publisher: PubSubPublisher, desk: Desk, prefix: str
+) -> None:
+    subscription = desk.subscribe("one", desk.topic("events"))
+    publisher.publish([envelope(1, partitionkey="order-1")])
+    assert [message.ordering_key for message in pulled(desk, subscription, 1)] == [""]
+    ordered_publisher(prefix).publish([envelope(2, partitionkey="order-1")])
+    assert [each.ordering_key for each in pulled(desk, subscription, 1)] == ["order-1"]
+
+
+def test_with_ordering_keys_each_key_is_a_call_and_what_has_none_shares_one(
+    emulated: Brokers, desk: Desk, prefix: str, calls: list[int]
+) -> None:
+    subscription = desk.subscribe("one", desk.topic("events"), enable_message_ordering=True)
+    keys = ["o-1", None, "o-2", "o-1", None, "o-1"]
+    sent = [envelope(number, partitionkey=key) for number, key in enumerate(keys)]
+    assert ordered_publisher(prefix).publish(sent) == [None] * 6
+    assert sorted(calls) == [1, 2, 3]
+    messages = pulled(desk, subscription, 6)
+    assert [decode(each.data).id for each in messages if each.ordering_key == "o-1"] == [
+        "event-0", "event-3", "event-5",
+    ]  # fmt: skip
+
+
+def test_what_follows_an_event_that_was_not_taken_is_not_published_but_other_orders_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[bytes] = []
+
+    def refusing(client: Any, topic: str, messages: list[Any]) -> None:
+        if any(message["data"] == first.to_bytes() for message in messages):
+            raise Unavailable("no answer")
+        taken.extend(message["data"] for message in messages)
+
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setattr(module, "publish", refusing)
+    monkeypatch.setattr(module, "_MAX_MESSAGES", 1)
+    first, second = envelope(1, partitionkey="o-1"), envelope(2, partitionkey="o-1")
+    other = envelope(3, partitionkey="o-2")
+    answers = ordered_publisher("nobody").publish([first, second, other])
+    assert [type(answer) for answer in answers] == [Unavailable, Unavailable, type(None)]
+    assert taken == [other.to_bytes()]
+
+
+def test_ordered_events_go_to_the_endpoint_of_one_region() -> None:
+    publisher = PubSubPublisher(PROJECT, "nobody", "europe-west1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+        patch.setattr("google.auth.default", lambda **_: (AnonymousCredentials(), PROJECT))
+        assert publisher._client.api_endpoint == "europe-west1-pubsub.googleapis.com"

@@ -186,3 +186,35 @@ def test_the_stand_in_filters_and_backs_off(brokers: Brokers, desk: Desk) -> Non
     wait_until(lambda: not is_empty(desk, subscription), "the message to be over its delay", 10)
     with pytest.raises(InvalidArgument):
         desk.subscribe("two", topic, filter='attributes.kind is "A"')
+
+
+def publish_ordered(desk: Desk, topic: str, key: str, *bodies: bytes) -> None:
+    messages = [{"data": body, "ordering_key": key} for body in bodies]
+    desk.publisher.publish(request={"topic": topic, "messages": messages})
+
+
+def test_messages_of_a_key_begin_again_with_the_first_that_was_given_back(desk: Desk) -> None:
+    topic = desk.topic("events")
+    subscription = desk.subscribe("one", topic, enable_message_ordering=True, ack_deadline_seconds=60)
+    publish_ordered(desk, topic, "o-1", b"A", b"B", b"C")
+    first = pull(desk, subscription)
+    assert [each.message.data for each in first] == [b"A", b"B", b"C"]
+    acknowledge(desk, subscription, first[:1])
+    nack(desk, subscription, first[1:2])
+    assert is_empty(desk, subscription)  # C is held by whoever has it
+    publish_ordered(desk, topic, "o-2", b"other")
+    other = pull(desk, subscription)
+    assert [each.message.data for each in other] == [b"other"]
+    nack(desk, subscription, first[2:])
+    assert [each.message.data for each in pull(desk, subscription)] == [b"B", b"C"]
+
+
+def test_messages_of_a_key_that_are_given_back_together_come_again_in_their_order(desk: Desk) -> None:
+    """In order, too: Google's emulator begins again with the one that was given back first."""
+    topic = desk.topic("events")
+    subscription = desk.subscribe("one", topic, enable_message_ordering=True, ack_deadline_seconds=60)
+    publish_ordered(desk, topic, "o-1", b"A", b"B", b"C")
+    for _ in range(3):
+        received = pull(desk, subscription)
+        assert [each.message.data for each in received] == [b"A", b"B", b"C"]
+        nack(desk, subscription, received)

@@ -31,18 +31,23 @@ ACCOUNT = "push@example.com"
 
 @dataclass
 class Endpoint:
-    """A function: what was posted to it, and the statuses that it answers with, the last one for ever."""
+    """A function: what was posted to it, and the statuses that it answers with, the last one for ever; and messages
+    that it refuses once each, by their data."""
 
     statuses: list[int] = field(default_factory=lambda: [204])
     posts: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     hold: threading.Event | None = None
     url: str = ""
+    refuses: set[bytes] = field(default_factory=set)
 
     def note(self, authorization: str, body: bytes) -> int:
         self.posts.append((time.monotonic(), authorization, json.loads(body)))
         status = self.statuses[0] if len(self.statuses) == 1 else self.statuses.pop(0)
         if self.hold is not None:
             self.hold.wait(30)
+        if (data := self.data()[-1]) in self.refuses:
+            self.refuses.remove(data)
+            return 429
         return status
 
     def data(self) -> list[bytes]:
@@ -113,6 +118,7 @@ def relay(desk: Desk, endpoint: Endpoint, issuer: Issuer, tmp_path: Path) -> Ite
             "ack_deadline_s": 60,
             "backoff_min_s": 0.05,
             "backoff_max_s": 0.2,
+            "ordered": False,
         }
         write_routes(tmp_path / "routes.json", [Route(**{**route, **more})])
         port = free_port()
@@ -209,3 +215,20 @@ def test_a_request_that_takes_too_long_is_given_up_and_made_again(relay: Relay, 
     endpoint.hold.set()
     wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
     assert set(endpoint.data()) == {b"1"}
+
+
+def test_while_a_message_of_an_ordered_subscription_is_refused_the_later_ones_of_its_key_wait_and_others_do_not(
+    relay: Relay, desk: Desk, endpoint: Endpoint
+) -> None:
+    topic = desk.topic("ordered")
+    subscription = desk.subscribe("ordered", topic, enable_message_ordering=True, ack_deadline_seconds=60)
+    endpoint.refuses = {b"A"}
+    relayed = relay(subscription=subscription, ordered=True, backoff_min_s=0.5, backoff_max_s=0.5)
+    for name, key in ((b"A", "o-1"), (b"B", "o-1"), (b"other", "o-2"), (b"C", "o-1")):
+        desk.publisher.publish(request={"topic": topic, "messages": [{"data": name, "ordering_key": key}]})
+    wait_until(lambda: len(endpoint.posts) == 5, "all to be posted", 20)
+    posted = endpoint.data()
+    assert [name for name in posted if name != b"other"] == [b"A", b"A", b"B", b"C"]
+    assert posted.index(b"other") < 2
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    assert len(endpoint.posts) == 5

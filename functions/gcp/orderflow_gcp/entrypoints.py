@@ -10,7 +10,8 @@ Delivery semantics
     429 and the shell's delay in ``Retry-After``, which Pub/Sub does not read: 5xx is left for what goes wrong, so that
     an alarm on it means something. A crash answers 500, a kill nothing; both give the message back as well.
 Ordering
-    None.
+    For a service that is ordered, Pub/Sub has one push of an ordering key under way at a time and goes on with the key
+    when that was acknowledged (cloud.google.com/pubsub/docs/ordering); none otherwise.
 Limits
     A pushed message must be answered within the subscription's ack deadline, 600 s at most.
 Errors

@@ -7,14 +7,18 @@ Delivery semantics
     `_RETRY_SECONDS`; publishing an event twice is harmless.
 
 Ordering
-    None: no ordering keys, every service tolerates any order.
+    None, unless a service asks for it. Then an event's partition key is its ordering key, and as all messages of a call
+    must have the same one (cloud.google.com/pubsub/docs/reference/rpc/google.pubsub.v1#pubsubmessage), there is a call
+    for each key. What follows an event that was not accepted is not published, and all go to one region's endpoint:
+    order is kept within a region (cloud.google.com/pubsub/docs/ordering). What ``resume_publish`` is for is the
+    batching client's own, which is not used.
 
 Limits
     1,000 messages or 10 MB a call (cloud.google.com/pubsub/quotas); longer batches are divided.
 
 Errors
     `Unavailable`, for each message of a call that failed. A call that is refused as invalid does not say for which
-    message, so each of them is then published by itself.
+    message, so each of them is then published by itself, but for those with an ordering key.
 """
 
 from __future__ import annotations
@@ -40,22 +44,43 @@ Message = dict[str, object]
 
 
 class PubSubPublisher:
-    """Publishes to the topic that every event goes to. The client is made on first use, after the server has forked."""
+    """Publishes to the topic that every event goes to. The client is made on first use, after the server has forked.
+    ``ordering_region``, where given, is where events are published with their ordering keys."""
 
-    def __init__(self, project: str, prefix: str) -> None:
+    def __init__(self, project: str, prefix: str, ordering_region: str | None = None) -> None:
         self._topic = f"projects/{project}/topics/{prefix}-events"
+        self._ordering_region = ordering_region
 
     def publish(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
-        answers: list[Exception | None] = []
-        for messages in _batches(envelopes):
-            answers += self._publish(messages)
+        if self._ordering_region is None:
+            return [answer for messages in _batches(envelopes) for answer in self._publish(messages)]
+        answers: list[Exception | None] = [None] * len(envelopes)
+        for key, places in _by_key(envelopes).items():
+            answered = self._publish_in_order(key, [envelopes[place] for place in places])
+            for place, answer in zip(places, answered, strict=True):
+                answers[place] = answer
         return answers
 
     @cached_property
     def _client(self) -> PublisherClient:
         from google.pubsub_v1 import PublisherClient
 
-        return PublisherClient()
+        if self._ordering_region is None:
+            return PublisherClient()
+        endpoint = f"{self._ordering_region}-pubsub.googleapis.com"
+        return PublisherClient(client_options={"api_endpoint": endpoint})
+
+    def _publish_in_order(self, key: str, envelopes: Sequence[Envelope]) -> list[Exception | None]:
+        """Publish the events of one key; without one they are in no order."""
+        answers: list[Exception | None] = []
+        for messages in _batches(envelopes):
+            if not key:
+                answers += self._publish(messages)
+            elif any(answers):
+                answers += [Unavailable("an earlier event of the same order was not published")] * len(messages)
+            else:
+                answers += self._publish([{**message, "ordering_key": key} for message in messages])
+        return answers
 
     def _publish(self, messages: list[Message]) -> list[Exception | None]:
         from google.api_core.exceptions import InvalidArgument
@@ -63,7 +88,8 @@ class PubSubPublisher:
         try:
             publish(self._client, self._topic, messages)
         except Unavailable as error:
-            if isinstance(error.__cause__, InvalidArgument) and len(messages) > 1:
+            invalid = isinstance(error.__cause__, InvalidArgument)
+            if invalid and len(messages) > 1 and "ordering_key" not in messages[0]:
                 return [answer for message in messages for answer in self._publish([message])]
             return [error] * len(messages)
         return [None] * len(messages)
@@ -76,6 +102,14 @@ def publish(client: PublisherClient, topic: str, messages: Sequence[Message]) ->
     retry = Retry(predicate=if_transient_error, initial=0.1, maximum=1.0, timeout=_RETRY_SECONDS)
     with unavailable("pubsub publish"):
         client.publish(request={"topic": topic, "messages": messages}, retry=retry, timeout=_TIMEOUT_SECONDS)
+
+
+def _by_key(envelopes: Sequence[Envelope]) -> dict[str, list[int]]:
+    """The places of the envelopes by what must be kept in order, empty where nothing must."""
+    keys: dict[str, list[int]] = {}
+    for place, envelope in enumerate(envelopes):
+        keys.setdefault(envelope.partitionkey or "", []).append(place)
+    return keys
 
 
 def _batches(envelopes: Sequence[Envelope]) -> Iterator[list[Message]]:

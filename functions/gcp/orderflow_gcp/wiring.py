@@ -20,7 +20,8 @@ from orderflow_gcp.store import FirestoreStore
 
 def bootstrap(environ: Mapping[str, str]) -> Ports:
     """Make the ports from ``GOOGLE_CLOUD_PROJECT`` and ``ORDERFLOW_*``. No client is made before it is used; the SDKs
-    find emulators by their own variables. Raises `KeyError` naming a variable that is missing."""
+    find emulators by their own variables. ``ORDERFLOW_ORDERING_REGION`` is there where a service is ordered. Raises
+    `KeyError` naming a variable that is missing."""
     project = environ["GOOGLE_CLOUD_PROJECT"]
     prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
     clock = SystemClock()
@@ -28,7 +29,9 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     archive = GcsObjects(project, environ["ORDERFLOW_ARCHIVE_BUCKET"])
     return Ports(
         store=store,
-        publisher=ClaimingPublisher(PubSubPublisher(project, prefix), archive),
+        publisher=ClaimingPublisher(
+            PubSubPublisher(project, prefix, environ.get("ORDERFLOW_ORDERING_REGION")), archive
+        ),
         dead_letters=PubSubDeadLetters(project, prefix),
         archive=archive,
         drop=GcsObjects(project, environ["ORDERFLOW_DROP_BUCKET"]),

@@ -103,6 +103,7 @@ def _consumer(service: Service[Any], shell: list[str], simulated: list[str]) -> 
         },
         "uses": sorted(service.uses),
         "limits": asdict(service.limits),
+        **({"ordered": True} if service.ordered else {}),
     }
 
 

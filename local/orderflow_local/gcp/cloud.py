@@ -99,6 +99,7 @@ class GcpCloud:
         pubsub, firestore, storage = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self._environment = {
             **_adapters(pubsub, firestore, storage),
+            **self._ordering(),
             **{name: value for name, value in self._setup.settings.items() if name.startswith("ORDERFLOW_")},
             RELAY: f"http://127.0.0.1:{self._relay_port}",
         }
@@ -148,6 +149,11 @@ class GcpCloud:
         fronts = (("FIRESTORE_EMULATOR_HOST", "store"), ("PUBSUB_EMULATOR_HOST", "topic"))
         ports = {variable: self._setup.through(name, _port(self._environment[variable])) for variable, name in fronts}
         return {variable: f"127.0.0.1:{port}" for variable, port in ports.items()}
+
+    def _ordering(self) -> dict[str, str]:
+        """What a service that is ordered asks of whoever publishes."""
+        ordered = any(declared.get("ordered") for declared in self._topology["services"].values())
+        return {"ORDERFLOW_ORDERING_REGION": "local"} if ordered else {}
 
     def _push_settings(self) -> dict[str, str]:
         return {

@@ -67,7 +67,8 @@ class _Provisioning:
                 name=self._subscription(f"{service}-dlq"), topic=letters, ack_deadline_seconds=_LETTER_DEADLINE_S
             )
             routes.append(self._subscribe(service, service, source, letters, declared))
-            routes.append(self._subscribe(service, f"{service}-redrive", redrive, letters, {**declared, "filter": {}}))
+            unordered = {**declared, "filter": {}, "ordered": False}
+            routes.append(self._subscribe(service, f"{service}-redrive", redrive, letters, unordered))
         return routes
 
     def _topic(self, name: str) -> str:
@@ -83,12 +84,14 @@ class _Provisioning:
         filters = declared.get("filter") or {}
         text = pubsub_filter(filters) if filters else ""
         path = self._subscription(name)
+        ordered = declared.get("ordered", False)
         self._subscriber.create_subscription(
             request={
                 "name": path,
                 "topic": topic,
                 "ack_deadline_seconds": limits["lock_s"],
                 "filter": text,
+                "enable_message_ordering": ordered,
                 "dead_letter_policy": {
                     "dead_letter_topic": letters,
                     "max_delivery_attempts": limits["broker_max_deliveries"],
@@ -107,4 +110,5 @@ class _Provisioning:
             ack_deadline_s=limits["lock_s"],
             backoff_min_s=limits["backoff_base_s"],
             backoff_max_s=limits["backoff_cap_s"],
+            ordered=ordered,
         )

@@ -2,9 +2,11 @@
 it.
 
 Topics, subscriptions, publish, pull (waiting), acknowledge, ack deadlines with their changes and expiry, negative
-acknowledgement, delivery attempts, dead-letter policies, retry policies, and filters (which Google's emulator does not
-enforce). Not there: streaming pull, ordering keys, exactly-once delivery, snapshots, schemas, and push: `push_relay` is
-the push half for either broker. Everything is kept in memory.
+acknowledgement, delivery attempts, dead-letter policies, retry policies, filters (which Google's emulator does not
+enforce), and ordering keys: as with Google's emulator, a pull may answer several messages of a key, in order, and the
+key goes on when all of them are acknowledged, or begins again with the first that is not. Not there: streaming pull,
+exactly-once delivery, snapshots, schemas, and push: `push_relay` is the push half for either broker. Everything is kept
+in memory.
 """
 
 from __future__ import annotations
@@ -36,6 +38,10 @@ class _Copy:
     """A message as one subscription has it."""
 
     message: Message
+    place: int
+    """Later messages of an ordering key have a higher one."""
+    key: str
+    """The ordering key; empty where the subscription keeps no order."""
     attempts: int = 0
 
 
@@ -51,8 +57,18 @@ class _Subscription:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, copy: _Copy) -> None:
-        self.ready.append(copy)
+        """Make a message ready, among those of its key where it was published."""
+        behind = [n for n, other in enumerate(self.ready) if other.key == copy.key and other.place > copy.place]
+        self.ready.insert(behind[0] if copy.key and behind else len(self.ready), copy)
         self.changed.set()
+
+    def take(self, most: int) -> list[_Copy]:
+        """Messages that may be leased now: none of a key of which one is leased or backs off."""
+        held = {copy.key for copy, _ in self.leased.values()} | {copy.key for _, _, copy in self.delayed}
+        taken = list(itertools.islice((copy for copy in self.ready if not copy.key or copy.key not in held), most))
+        for copy in taken:
+            self.ready.remove(copy)
+        return taken
 
 
 class PubSubStandIn:
@@ -134,8 +150,9 @@ class PubSubStandIn:
         give_up = _now() + (0 if request.return_immediately else _PULL_SECONDS)
         while True:
             self._settle(subscription)
-            if subscription.ready or _now() >= give_up:
-                return types.PullResponse.pb()(received_messages=self._lease(subscription, request.max_messages))
+            leased = self._lease(subscription, request.max_messages)
+            if leased or _now() >= give_up:
+                return types.PullResponse.pb()(received_messages=leased)
             subscription.changed.clear()
             due = min([give_up, *(end for _, end in subscription.leased.values())])
             due = min(due, subscription.delayed[0][0]) if subscription.delayed else due
@@ -149,6 +166,7 @@ class PubSubStandIn:
         self._settle(subscription)
         for ack_id in request.ack_ids:
             subscription.leased.pop(ack_id, None)
+        subscription.changed.set()
         return Empty()
 
     async def _modify_ack_deadline(self, request: Message) -> Message:
@@ -169,14 +187,14 @@ class PubSubStandIn:
         message.publish_time.GetCurrentTime()
         for subscription in self._subscriptions.values():
             if subscription.declared.topic == topic and subscription.passes(message.attributes):
-                subscription.put(_Copy(message))
+                key = message.ordering_key if subscription.declared.enable_message_ordering else ""
+                subscription.put(_Copy(message, next(self._numbers), key))
         return str(message.message_id)
 
     def _lease(self, subscription: _Subscription, most: int) -> list[Message]:
         declared = subscription.declared
         received: list[Message] = []
-        while subscription.ready and len(received) < most:
-            copy = subscription.ready.popleft()
+        for copy in subscription.take(most):
             copy.attempts += 1
             ack_id = f"{copy.message.message_id}-{next(self._numbers)}"
             subscription.leased[ack_id] = (copy, _now() + declared.ack_deadline_seconds)

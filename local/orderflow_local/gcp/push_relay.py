@@ -9,6 +9,11 @@ attempt and dead-letters. What a subscription's filter keeps away is acknowledge
 deliveries of the workflow. The services ignore what they do not hear in code as well; redrive subscriptions have no
 filter.
 
+Of a subscription that is ordered, one message of an ordering key is posted at a time, the next when it was acknowledged
+(cloud.google.com/pubsub/docs/ordering). The broker hands over more than that one; where it fails they are given back
+with it, because the broker does not begin the key again before. Each of them then has one more attempt, as on Google
+Cloud only the first has.
+
 Messages are leased as they come and their leases are held while they wait for a free request or back off: how many wait
 is known here, which the emulator cannot say. ``GET /depths`` answers it as JSON. Where this process dies the leases end
 and the broker delivers again.
@@ -20,6 +25,7 @@ import argparse
 import asyncio
 import base64
 import json
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -66,6 +72,7 @@ class Route:
     ack_deadline_s: int
     backoff_min_s: float
     backoff_max_s: float
+    ordered: bool
 
 
 class Tokens:
@@ -142,6 +149,9 @@ class Relay:
         self._room = asyncio.Event()
         self._room.set()
         self._ready: asyncio.Queue[ReceivedMessage] = asyncio.Queue()
+        self._lines: dict[str, deque[ReceivedMessage]] = {}
+        """By ordering key: the message that is posted, or backs off, and those that wait for it."""
+        self._failed: asyncio.Queue[str] = asyncio.Queue()
         self._backing_off = 0
         self._posting = 0
         self._acks = _Batch(self._acknowledge)
@@ -149,12 +159,13 @@ class Relay:
 
     def depth(self) -> tuple[int, int]:
         """Messages waiting, those that back off included, and messages in a request."""
-        return self._ready.qsize() + self._backing_off, self._posting
+        behind = sum(len(line) - 1 for line in self._lines.values() if line)
+        return self._ready.qsize() + self._backing_off + behind, self._posting
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (self._pull(), self._keep_leases(), self._acks.run(), self._nacks.run()):
+            for work in (self._pull(), self._keep_leases(), self._acks.run(), self._nacks.run(), self._give_back()):
                 tasks.create_task(work)
             for _ in range(self.route.concurrency):
                 tasks.create_task(self._post_each())
@@ -171,7 +182,7 @@ class Relay:
             for received in answer.received_messages:
                 if self._passes(received.message.attributes):
                     self._leased.add(received.ack_id)
-                    self._ready.put_nowait(received)
+                    self._line_up(received)
                 else:
                     self._acks.add(received.ack_id)
             self._note_room()
@@ -195,6 +206,7 @@ class Relay:
             self._posting -= 1
             if status in ACKNOWLEDGED:
                 self._release(received.ack_id, self._acks)
+                self._go_on(received.message.ordering_key)
             else:
                 self._backing_off += 1
                 asyncio.get_running_loop().call_later(self._backoff(received.delivery_attempt), self._nack, received)
@@ -208,7 +220,55 @@ class Relay:
 
     def _nack(self, received: ReceivedMessage) -> None:
         self._backing_off -= 1
-        self._release(received.ack_id, self._nacks)
+        if received.message.ordering_key in self._lines:
+            self._failed.put_nowait(received.message.ordering_key)
+        else:
+            self._release(received.ack_id, self._nacks)
+
+    def _line_up(self, received: ReceivedMessage) -> None:
+        """Have a message posted, after those of its key that are before it."""
+        key = received.message.ordering_key
+        if self.route.ordered and key:
+            line = self._lines.get(key)
+            if line is not None:
+                line.append(received)
+                return
+            self._lines[key] = deque([received])
+        self._ready.put_nowait(received)
+
+    def _go_on(self, key: str) -> None:
+        """The first message of a key is through: post the next."""
+        line = self._lines.get(key)
+        if line is None:
+            return
+        line.popleft()
+        if line:
+            self._ready.put_nowait(line[0])
+        else:
+            del self._lines[key]
+
+    async def _give_back(self) -> None:
+        """Give back the keys whose first message failed. What comes of a key meanwhile, without that message before it,
+        goes back as well."""
+        while True:
+            key = await self._failed.get()
+            line = self._lines[key]
+            first = line[0].message.message_id
+            begun_again = False
+            while line and not begun_again:
+                given = [received.ack_id for received in line]
+                line.clear()
+                self._leased.difference_update(given)
+                with suppress(GoogleAPICallError):  # the broker is away: the leases end by themselves
+                    await self._set_deadline(given, 0)
+                begun_again = any(received.message.message_id == first for received in line)
+            while line and line[0].message.message_id != first:
+                self._release(line.popleft().ack_id, self._nacks)
+            self._note_room()
+            if line:
+                self._ready.put_nowait(line[0])
+            else:
+                del self._lines[key]
 
     def _release(self, ack_id: str, batch: _Batch) -> None:
         self._leased.discard(ack_id)

@@ -57,6 +57,33 @@ run "a_service_is_fed_as_its_limits_say" {
   }
 }
 
+run "only_a_service_that_asks_for_it_is_fed_in_order_and_what_is_sent_again_is_not" {
+  command = plan
+
+  module {
+    source = "./modules/messaging"
+  }
+
+  variables {
+    services = {
+      pay = {
+        trigger = "queue"
+        ordered = true
+        limits  = { backoff_base_s = 1.0, backoff_cap_s = 60.0, broker_max_deliveries = 100, lock_s = 180, timeout_s = 30 }
+      }
+      files = {
+        trigger = "object"
+        limits  = { backoff_base_s = 2.5, backoff_cap_s = 600.0, broker_max_deliveries = 5, lock_s = 300, timeout_s = 50 }
+      }
+    }
+  }
+
+  assert {
+    condition     = [for name, feed in google_pubsub_subscription.feed : name if coalesce(feed.enable_message_ordering, false)] == ["pay"]
+    error_message = "Order is kept for ${join(", ", [for name, feed in google_pubsub_subscription.feed : name if coalesce(feed.enable_message_ordering, false)])}."
+  }
+}
+
 run "every_push_is_signed_for_one_function_by_one_account" {
   command = plan
 

@@ -22,6 +22,7 @@ locals {
     {
       for name, service in var.services : name => {
         filter  = local.filters[name]
+        ordered = service.ordered
         service = name
         topic   = service.trigger == "queue" ? google_pubsub_topic.events.name : google_pubsub_topic.object[name].name
       }
@@ -29,6 +30,7 @@ locals {
     {
       for name in keys(var.services) : "${name}-redrive" => {
         filter  = ""
+        ordered = false
         service = name
         topic   = google_pubsub_topic.redrive[name].name
       }
@@ -72,6 +74,9 @@ resource "google_pubsub_subscription" "feed" {
 
   ack_deadline_seconds       = var.services[each.value.service].limits.lock_s
   message_retention_duration = "${var.retention.queue_s}s"
+
+  # Immutable, as the filter is. What is sent again from the dead letters comes late in any case.
+  enable_message_ordering = each.value.ordered ? true : null
 
   push_config {
     push_endpoint = var.push[each.value.service].endpoint

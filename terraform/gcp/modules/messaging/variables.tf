@@ -56,6 +56,7 @@ variable "services" {
       lock_s                = number
       timeout_s             = number
     })
+    ordered = optional(bool, false)
     trigger = string
   }))
   nullable = false
