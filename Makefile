@@ -53,6 +53,10 @@ simulate: $(VENV)/.ready ## Break the workflow at every step on simulated clouds
 mutate: $(VENV)/.ready ## Change the rules one small thing at a time and see whether a test notices (MODULE=services/order; about an hour)
 	@$(RUN)/python tools/mutate $(MODULE)
 
+.PHONY: bench
+bench: $(VENV)/.ready ## Measure what an event costs, beside peers that do the same work (ARGS="--smoke" for a short look)
+	@$(RUN)/python -m benchmarks $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.ready ## Check format, lint, strict types, workflows, and that generated files are current
 	@$(RUN)/ruff format --check .

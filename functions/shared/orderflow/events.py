@@ -6,6 +6,7 @@ integers."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,11 +50,13 @@ class Event(BaseModel):
             _BY_TYPE[cls.type_name()] = cls
 
     @classmethod
+    @cache
     def kind(cls) -> str:
         """The name that filters and people use, the same for all versions."""
         return cls.__name__
 
     @classmethod
+    @cache
     def type_name(cls) -> str:
         """The CloudEvents ``type``."""
         return f"{PREFIX}{cls.kind()}.v{cls.version}"

@@ -8,6 +8,7 @@ document emitted is published again oldest first."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from orderflow.envelope import Envelope, child_trace, derived_id, rfc3339
@@ -100,24 +101,31 @@ def envelopes(service_name: str, cause: Cause, events: tuple[Event, ...], now: f
     return tuple(_envelope(service_name, cause, ordinal, event, now) for ordinal, event in enumerate(events))
 
 
+@cache
+def _always(service_name: str, event: type[Event]) -> dict[str, str]:
+    """What all envelopes of one kind of event have in common."""
+    return {
+        "specversion": "1.0",
+        "source": f"/orderflow/{service_name}",
+        "type": event.type_name(),
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:orderflow:{event.kind()}:v{event.version}",
+        "kind": event.kind(),
+        "category": event.category,
+    }
+
+
 def _envelope(service_name: str, cause: Cause, ordinal: int, event: Event, now: float) -> Envelope:
-    type_name, kind = event.type_name(), event.kind()
-    event_id = derived_id(cause.id, service_name, type_name, str(ordinal))
+    event_id = derived_id(cause.id, service_name, event.type_name(), str(ordinal))
     data: dict[str, Any] = event.model_dump(mode="json", exclude_none=True)
     content = {
-        "specversion": "1.0",
+        **_always(service_name, type(event)),
         "id": event_id,
-        "source": f"/orderflow/{service_name}",
-        "type": type_name,
         "subject": event.subject,
         "time": rfc3339(now),
-        "datacontenttype": "application/json",
-        "dataschema": f"urn:orderflow:{kind}:v{event.version}",
         "correlationid": cause.correlation_id,
         "traceparent": child_trace(cause.traceparent, event_id),
         "partitionkey": data.get("order_id", event.subject),
-        "kind": kind,
-        "category": event.category,
         "data": data,
     }
     content |= {name: data[name] for name in ("tier", "channel") if name in data}
