@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
@@ -251,7 +252,13 @@ def derived_id(*parts: str) -> str:
 
 def rfc3339(seconds: float) -> str:
     """Seconds since the epoch as an RFC 3339 UTC time with milliseconds."""
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    whole, microseconds = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_to_the_second(whole)}.{microseconds // 1_000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def child_trace(traceparent: str | None, event_id: str) -> str:
