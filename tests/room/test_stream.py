@@ -1,0 +1,174 @@
+"""What the stream of server-sent events tells a page, and what the looks at the clouds cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.desk import shipped
+from orderflow.ports import Unavailable
+from orderflow_cli.room.latest import SHOWN, Latest
+from orderflow_cli.room.site import Site
+from orderflow_cli.room.today import Today
+from orderflow_cli.room.trouble import Tail, providers
+from unit.support import Lab
+
+KINDS = {"orders", "today", "queues", "trouble", "looks"}
+
+
+def events(client: httpx.Client) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The stream's events; fails after a time in which nothing comes at all."""
+    with client.stream("GET", "/events", timeout=30) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        kind = ""
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if name == "event":
+                kind = value
+            elif name == "data":
+                yield kind, json.loads(value)
+
+
+def test_a_page_is_told_every_part_of_every_cloud(visitor: httpx.Client) -> None:
+    told = set()
+    for kind, value in events(visitor):
+        assert value["cloud"] == "aws"
+        told.add(kind)
+        if told == KINDS:
+            break
+    assert told == KINDS
+
+
+def test_a_page_sees_an_order_go_through_its_saga(visitor: httpx.Client, lab: Lab) -> None:
+    lab.customer("ada")
+    lab.load_file("stock/one.csv", b"sku,quantity\nCUP,100\n")
+    lab.place("o-1", customer="ada")
+    seen = []
+    for kind, value in events(visitor):
+        if kind == "orders":
+            [row] = value["rows"]
+            seen.append(row["status"])
+            if row["status"] == "shipped":
+                break
+            lab.run_to_rest()
+    assert seen == ["pending", "shipped"]
+
+
+def test_a_page_that_comes_later_is_told_what_is_known_at_once(visitor: httpx.Client, lab: Lab) -> None:
+    lab.place("o-1", customer="ada")
+    first = next(value for kind, value in events(visitor) if kind == "orders")
+    second = next(value for kind, value in events(visitor) if kind == "orders")
+
+    assert first == second
+    assert len(first["rows"]) == 1
+
+
+def test_a_cloud_that_does_not_answer_is_shown_as_such(
+    visitor: httpx.Client, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: Any, **__: Any) -> Any:
+        raise Unavailable("DynamoDB Query: no answer")
+
+    monkeypatch.setattr(lab.store, "query", unavailable)
+
+    told = next(value for kind, value in events(visitor) if kind == "orders")
+
+    assert told == {"cloud": "aws", "error": "Unavailable: DynamoDB Query: no answer"}
+
+
+def rows(site: Site, *customers: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = Latest(site.doors, customers).look()["rows"]
+    return found
+
+
+def test_the_newest_orders_come_first_and_strangers_orders_are_found_while_open(lab: Lab, site: Site) -> None:
+    lab.place("o-1", customer="ada")
+    lab.clock.time += 1
+    lab.place("o-2", customer="a stranger")
+
+    assert [row["order_id"] for row in rows(site, "ada")] == ["o-2", "o-1"]
+
+
+def test_an_order_stays_shown_until_newer_ones_take_its_place(lab: Lab, site: Site) -> None:
+    latest = Latest(site.doors, ["ada"])
+    for number in range(20):
+        lab.place(f"o-{number}", customer="ada")
+        lab.clock.time += 1
+        latest.look()
+
+    assert [row["order_id"] for row in latest.look()["rows"]] == [f"o-{number}" for number in reversed(range(20))]
+
+
+def test_steps_and_times_are_those_of_the_order(lab: Lab, site: Site) -> None:
+    lab.customer("ada")
+    for order_id, token in (("o-1", "tok_visa"), ("o-2", "tok_refused"), ("o-3", "tok_visa")):
+        shipped(lab, order_id, customer="ada", token=token)
+
+    look = Latest(site.doors, ["ada"]).look()
+
+    steps = {row["order_id"]: dict(row["steps"]) for row in look["rows"]}
+    assert steps["o-1"] == {"reserved": True, "paid": True, "confirmed": True, "shipped": True}
+    assert steps["o-2"] == {"cancelled": True, "inventory answered": True, "payment answered": True}
+    assert look["shipping"]["orders"] == 2
+
+
+def test_a_look_costs_the_same_however_many_orders_are_stored(lab: Lab, site: Site) -> None:
+    cost = []
+    for stored in (100, 600):
+        for number in range(len(lab.store._documents), stored):
+            lab.place(f"o-{number}", customer="ada", publish=False)
+        latest = Latest(site.doors, ["ada"])
+        lab.store.calls.clear()
+        assert 0 < len(latest.look()["rows"]) <= SHOWN
+        assert len(latest.look()["rows"]) <= SHOWN
+        cost.append(lab.store.calls.total())
+
+    assert cost[0] == cost[1]
+    assert lab.store.calls["query", "orders"] == lab.settings.sweep_shards + 2
+
+
+def test_today_counts_what_analytics_has_counted(lab: Lab, site: Site) -> None:
+    today = Today(site.doors)
+    assert today.look()["placed"] == 0
+    lab.customer("ada")
+    shipped(lab, "o-1")
+    shipped(lab, "o-2", token="tok_refused")
+
+    found = today.look()
+
+    assert (found["placed"], found["shipped"], found["cancelled"], found["under_way"]) == (2, 1, 1, 0)
+    assert found["reasons"] == {"payment-failed": 1}
+
+
+def test_a_providers_breaker_is_shown_open_and_then_probing(lab: Lab, site: Site) -> None:
+    lab.customer()
+    lab.load_file("stock/one.csv", b"sku,quantity\nCUP,100\n")
+    lab.simulate("gateway", "down")
+    for number in range(3):
+        lab.deliver("payment", lab.place(f"o-{number}"))
+
+    gateway = providers(site.doors)[0]
+    lab.clock.time += 60
+    later = providers(site.doors)[0]
+
+    assert gateway == {"name": "gateway", "mode": "down", "breaker": "open"}
+    assert later["breaker"] == "probing"
+
+
+def test_retries_and_duplicates_are_counted_from_what_is_new_in_the_logs(tmp_path: Path) -> None:
+    log = tmp_path / "function-payment.log"
+    retry = '{"severity":"WARNING","time":"t","message":"retry","service":"payment"}\n'
+    log.write_text(
+        f'listening\n{retry}10:00 {{"severity":"INFO","message":"duplicate","service":"order"}}\n{retry[:40]}'
+    )
+    tail = Tail(tmp_path)
+
+    assert tail.look() == {"retries": {"payment": 1}, "duplicates": {"order": 1}}
+    with log.open("a") as more:
+        more.write(retry[40:] + '{"severity":"INFO","message":"duplicate"}\nno JSON "message":"retry" {"severity"\n')
+    assert tail.look() == {"retries": {"payment": 2}, "duplicates": {"order": 1}}
