@@ -50,7 +50,7 @@ def test_a_page_sees_an_order_go_through_its_saga(visitor: httpx.Client, lab: La
     lab.place("o-1", customer="ada")
     seen = []
     for kind, value in events(visitor):
-        if kind == "orders":
+        if kind == "orders" and value["rows"]:
             [row] = value["rows"]
             seen.append(row["status"])
             if row["status"] == "shipped":
@@ -61,11 +61,10 @@ def test_a_page_sees_an_order_go_through_its_saga(visitor: httpx.Client, lab: La
 
 def test_a_page_that_comes_later_is_told_what_is_known_at_once(visitor: httpx.Client, lab: Lab) -> None:
     lab.place("o-1", customer="ada")
-    first = next(value for kind, value in events(visitor) if kind == "orders")
+    first = next(value for kind, value in events(visitor) if kind == "orders" and value["rows"])
     second = next(value for kind, value in events(visitor) if kind == "orders")
 
     assert first == second
-    assert len(first["rows"]) == 1
 
 
 def test_a_cloud_that_does_not_answer_is_shown_as_such(
@@ -76,13 +75,18 @@ def test_a_cloud_that_does_not_answer_is_shown_as_such(
 
     monkeypatch.setattr(lab.store, "query", unavailable)
 
-    told = next(value for kind, value in events(visitor) if kind == "orders")
+    told = next(value for kind, value in events(visitor) if kind == "orders" and "error" in value)
 
     assert told == {"cloud": "aws", "error": "Unavailable: DynamoDB Query: no answer"}
 
 
 def rows(site: Site, *customers: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = Latest(site.doors, customers).look()["rows"]
+    return looked(Latest(site.doors, customers))
+
+
+def looked(latest: Latest) -> list[dict[str, Any]]:
+    latest.find()
+    found: list[dict[str, Any]] = latest.look()["rows"]
     return found
 
 
@@ -99,9 +103,19 @@ def test_an_order_stays_shown_until_newer_ones_take_its_place(lab: Lab, site: Si
     for number in range(20):
         lab.place(f"o-{number}", customer="ada")
         lab.clock.time += 1
-        latest.look()
+        looked(latest)
 
-    assert [row["order_id"] for row in latest.look()["rows"]] == [f"o-{number}" for number in reversed(range(20))]
+    assert [row["order_id"] for row in looked(latest)] == [f"o-{number}" for number in reversed(range(20))]
+
+
+def test_an_order_that_the_room_placed_is_shown_before_any_index_has_it(lab: Lab, site: Site) -> None:
+    latest = Latest(site.doors, [])
+    lab.place("o-1", customer="ada")
+    latest.add("o-1")
+    latest.add("o-2")
+
+    assert [row["order_id"] for row in latest.look()["rows"]] == ["o-1"]
+    assert lab.store.calls["query", "orders"] == 0
 
 
 def test_steps_and_times_are_those_of_the_order(lab: Lab, site: Site) -> None:
@@ -109,7 +123,9 @@ def test_steps_and_times_are_those_of_the_order(lab: Lab, site: Site) -> None:
     for order_id, token in (("o-1", "tok_visa"), ("o-2", "tok_refused"), ("o-3", "tok_visa")):
         shipped(lab, order_id, customer="ada", token=token)
 
-    look = Latest(site.doors, ["ada"]).look()
+    latest = Latest(site.doors, ["ada"])
+    latest.find()
+    look = latest.look()
 
     steps = {row["order_id"]: dict(row["steps"]) for row in look["rows"]}
     assert steps["o-1"] == {"reserved": True, "paid": True, "confirmed": True, "shipped": True}
@@ -124,12 +140,11 @@ def test_a_look_costs_the_same_however_many_orders_are_stored(lab: Lab, site: Si
             lab.place(f"o-{number}", customer="ada", publish=False)
         latest = Latest(site.doors, ["ada"])
         lab.store.calls.clear()
-        assert 0 < len(latest.look()["rows"]) <= SHOWN
-        assert len(latest.look()["rows"]) <= SHOWN
+        assert 0 < len(looked(latest)) <= SHOWN
         cost.append(lab.store.calls.total())
 
     assert cost[0] == cost[1]
-    assert lab.store.calls["query", "orders"] == lab.settings.sweep_shards + 2
+    assert lab.store.calls["query", "orders"] == lab.settings.sweep_shards + 1
 
 
 def test_today_counts_what_analytics_has_counted(lab: Lab, site: Site) -> None:

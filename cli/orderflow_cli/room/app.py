@@ -92,7 +92,7 @@ def application(sites: Mapping[str, Site], token: str, hosts: frozenset[str]) ->
             Route("/api/{cloud}/orders/{order_id}", room.asked(_order)),
             Route("/api/{cloud}/letters", room.asked(_letters)),
             Route("/api/{cloud}/letters/{service}/{letter_id}", room.asked(_letter)),
-            Route("/api/{cloud}/orders", room.told(PlaceOrder, _place), methods=["POST"]),
+            Route("/api/{cloud}/orders", room.place, methods=["POST"]),
             Route("/api/{cloud}/letters", room.told(Handle, _handle), methods=["POST"]),
             Route("/api/{cloud}/provider", room.told(Mode, _set_mode), methods=["POST"]),
             Route("/api/{cloud}/poison", room.told(Poison, _poison), methods=["POST"]),
@@ -154,6 +154,13 @@ class _Room:
 
         return endpoint
 
+    async def place(self, request: Request) -> Response:
+        """Place an order, and show it at once."""
+        body, doors = PlaceOrder.model_validate_json(await request.body()), self.site(request).doors
+        order = await run_in_threadpool(orders.place, doors, body.customer, body.lines, body.payment_token)
+        self._watch.latest[doors.cloud].add(order["order_id"])
+        return JSONResponse(order)
+
     async def set_load(self, request: Request) -> Response:
         """Set the rate; it holds while a page is open."""
         rate = Rate.model_validate_json(await request.body())
@@ -172,10 +179,6 @@ def _page(file: str) -> Callable[[Request], Any]:
 def _order(site: Site, path: Mapping[str, str]) -> dict[str, Any]:
     view, story = orders.show(site.doors, path["order_id"]), timeline(site.doors, path["order_id"])
     return {**asdict(view), "timeline": {**asdict(story), "waits_for": story.waits_for}}
-
-
-def _place(site: Site, body: PlaceOrder) -> dict[str, Any]:
-    return orders.place(site.doors, body.customer, body.lines, body.payment_token)
 
 
 def _letters(site: Site, _: Mapping[str, str]) -> dict[str, Any]:

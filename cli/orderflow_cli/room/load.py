@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
@@ -19,11 +20,12 @@ _WISHES = 500
 
 
 class Load:
-    """The load on one cloud, with the demo's variety of orders. An order that cannot be placed is counted and not
-    tried again."""
+    """The load on one cloud, with the demo's variety of orders; ``tell`` gets the id of each. An order that cannot be
+    placed is counted and not tried again."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: Doors, tell: Callable[[str], None]) -> None:
         self._doors = doors
+        self._tell = tell
         self._changed = asyncio.Event()
         self._free = asyncio.Semaphore(_AT_ONCE)
         self.per_second = 0.0
@@ -61,7 +63,8 @@ class Load:
     async def _place(self, wish: Wish) -> None:
         lines = {line["sku"]: line["quantity"] for line in wish.body["lines"]}
         try:
-            await run_sync(place, self._doors, wish.customer, lines, wish.body["payment_token"])
+            order = await run_sync(place, self._doors, wish.customer, lines, wish.body["payment_token"])
+            self._tell(order["order_id"])
             self.placed += 1
         except Exception as error:  # Whatever a cloud in trouble answers: the load goes on.
             self.failed += 1

@@ -27,16 +27,19 @@ REST_AFTER_S = 10.0
 """When no page has been open for so long, nobody looks any more, and the load ends."""
 _SHARE = 5
 
-Look = Callable[[], dict[str, Any]]
+Look = Callable[[], dict[str, Any] | None]
+"""Answers the part that is shown, None where it only prepares another."""
 
 
 class Watch:
     """The looks at all sites, and the load on them. All methods belong to the event loop's thread."""
 
     def __init__(self, sites: Mapping[str, Site]) -> None:
+        people = [person.id for person in (*PEOPLE, HERMIT)]
         self.board = Board()
-        self.loads = {name: Load(site.doors) for name, site in sites.items()}
-        self._looks = {name: _looks(site) for name, site in sites.items()}
+        self.latest = {name: Latest(site.doors, people) for name, site in sites.items()}
+        self.loads = {name: Load(site.doors, self.latest[name].add) for name, site in sites.items()}
+        self._looks = {name: _looks(site, self.latest[name]) for name, site in sites.items()}
         self._took: dict[str, dict[str, int]] = {name: {} for name in sites}
         self._pages = 0
         self._task: asyncio.Task[None] | None = None
@@ -70,21 +73,23 @@ class Watch:
     async def _every(self, cloud: str, kind: str, period: float, look: Look) -> None:
         while True:
             began = time.monotonic()
+            shown: dict[str, Any] | None
             try:
                 shown = await run_sync(look)
             except Exception as error:  # A cloud that is in trouble is what one comes to see: the page says so.
                 shown = {"error": f"{type(error).__name__}: {error}"[:300]}
             took = time.monotonic() - began
-            self.board.put(cloud, kind, shown)
+            if shown is not None:
+                self.board.put(cloud, kind, shown)
             self._took[cloud][kind] = round(took * 1000)
             self.board.put(cloud, "looks", {"took_ms": self._took[cloud], "load": self.loads[cloud].shown()})
             await asyncio.sleep(max(period, took * (_SHARE - 1)))
 
 
-def _looks(site: Site) -> dict[str, tuple[float, Look]]:
+def _looks(site: Site, latest: Latest) -> dict[str, tuple[float, Look]]:
     """The parts with their periods in seconds."""
-    latest = Latest(site.doors, (person.id for person in (*PEOPLE, HERMIT)))
     return {
+        "newest": (1.0, latest.find),
         "orders": (1.0, latest.look),
         "today": (3.0, Today(site.doors).look),
         "queues": (2.0, partial(_queues, site)),

@@ -82,7 +82,7 @@ function queues(value) {
       figure(each.in_flight),
       figure(each.oldest_s === null ? null : Math.round(each.oldest_s)),
       figure(retries[each.service]),
-      figure(duplicates[each.service]),
+      make("td", { class: "figure least" }, String(duplicates[each.service] ?? 0)),
       figure(each.dead_letters, true),
     ),
   );
@@ -90,8 +90,9 @@ function queues(value) {
   const untold = Object.entries(value.untold).map(([name, why]) => `${names[name]}: ${why}`);
   const dupl = make("abbr", { title: "duplicates absorbed" }, "dupl.");
   const columns = ["waiting", "in flight", "oldest, s", "retries", dupl, "dead"];
+  const least = (title) => (title === dupl ? "figure least" : "figure");
   return [
-    table("Queues", [{ title: "service" }, ...columns.map((title) => ({ title, class: "figure" }))], rows),
+    table("Queues", [{ title: "service" }, ...columns.map((title) => ({ title, class: least(title) }))], rows),
     untold.length ? make("p", { class: "hint" }, `— is ${UNKNOWN} here. ${untold.join("; ")}.`) : "",
   ];
 }
