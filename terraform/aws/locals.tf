@@ -36,7 +36,10 @@ locals {
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
 
   # What `orderflow_aws.wiring` reads, in a function and on an operator's machine alike.
-  environment = merge(local.settings, {
+  environment = merge(local.settings, length(module.messaging.ordering.services) == 0 ? {} : {
+    ORDERFLOW_ORDERED_SERVICES  = join(",", module.messaging.ordering.services)
+    ORDERFLOW_ORDERED_TOPIC_ARN = module.messaging.ordering.topic_arn
+    }, {
     ORDERFLOW_ARCHIVE_BUCKET = module.objects.bucket_names[local.archive_bucket]
     ORDERFLOW_DROP_BUCKET    = module.objects.bucket_names[local.drop_bucket]
     ORDERFLOW_PREFIX         = local.name

@@ -23,6 +23,7 @@ module "messaging" {
       broker_max_deliveries = service.limits.broker_max_deliveries
       filter                = try(service.filter, {})
       lock_s                = service.limits.lock_s
+      ordered               = try(service.ordered, false)
       timeout_s             = service.limits.timeout_s
     }
   }
@@ -70,7 +71,7 @@ module "functions" {
   secrets             = var.secrets
   table_arns          = module.store.table_arns
   table_index_arns    = module.store.table_index_arns
-  topic_arn           = module.messaging.topic_arn
+  topic_arns          = compact([module.messaging.topic_arn, module.messaging.ordering.topic_arn])
   functions = {
     for name, service in local.functions : name => {
       batch_size      = service.limits.batch_size
@@ -137,6 +138,7 @@ module "observability" {
       every_s                = try(service.every_s, null)
       hears                  = length(try(service.hears, []))
       oldest_message_alarm_s = service.limits.oldest_message_alarm_s
+      ordered                = try(service.ordered, false)
       trigger                = service.trigger
     }
   }

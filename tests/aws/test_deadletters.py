@@ -12,13 +12,14 @@ from botocore.stub import Stubber
 from orderflow.ports import DeadLetter, Unavailable
 from orderflow_aws import entrypoints
 from orderflow_aws.deadletters import SqsDeadLetters
+from orderflow_aws.queues import Queues
 from orderflow_aws.sdk import Clients
 from orderflow_local.aws.provision import Resources
 
 
 @pytest.fixture
 def box(clients: Clients, resources: Resources) -> SqsDeadLetters:
-    return SqsDeadLetters(clients, resources.environment("orderflow")["ORDERFLOW_QUEUES_URL"], "orderflow")
+    return SqsDeadLetters(clients, Queues.from_environment(resources.environment("orderflow")))
 
 
 def letter(**more: Any) -> DeadLetter:

@@ -18,6 +18,7 @@ from orderflow.envelope import Envelope
 from orderflow_aws.deadletters import SqsDeadLetters
 from orderflow_aws.objects import S3Objects
 from orderflow_aws.publisher import SnsPublisher
+from orderflow_aws.queues import Queues
 from orderflow_aws.sdk import Clients
 from orderflow_local.aws import AwsCloud
 from orderflow_local.aws.functions import Code
@@ -61,7 +62,7 @@ class Cloud:
         clients = self._clients = Clients(environment)
         self.local = cloud
         self.publisher = SnsPublisher(clients, environment["ORDERFLOW_TOPIC_ARN"])
-        self.dead_letters = SqsDeadLetters(clients, environment["ORDERFLOW_QUEUES_URL"], "orderflow")
+        self.dead_letters = SqsDeadLetters(clients, Queues.from_environment(environment))
         self.drop = S3Objects(clients, environment["ORDERFLOW_DROP_BUCKET"])
         self.archive = S3Objects(clients, environment["ORDERFLOW_ARCHIVE_BUCKET"])
 

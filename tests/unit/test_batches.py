@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from orderflow.app import App
 from orderflow.driver import OutOfTime
 from orderflow.events import InventoryReserved, NotificationRequested, PaymentCompleted
 from orderflow.ports import Delivery, Unavailable
-from orderflow.processing import Done, Retry
+from orderflow.processing import Done, Outcome, Retry
 from orderflow.settings import Settings
 from unit.support import CUSTOMER, Lab, as_delivery, done, enveloped, order_placed
 
@@ -196,3 +197,26 @@ def test_a_message_that_was_sent_is_recorded_as_sent_although_the_deadline_has_c
         assert done(outcome)
 
     assert sent == ["n-1"]
+
+
+def in_groups(*groups: str) -> list[Delivery]:
+    """An OrderPlaced for each, of another order each; the broker keeps those of a group in order."""
+    return [replace(delivery, group=group) for delivery, group in zip(orders(len(groups)), groups, strict=True)]
+
+
+def consumed(lab: Lab, deliveries: list[Delivery]) -> list[Outcome]:
+    app = App(lab.ports, Settings())
+    return app.consume("payment", deliveries, deadline=lab.clock.now() + 30)
+
+
+def test_after_a_message_that_is_given_back_the_rest_of_its_group_is_given_back_untouched(lab: Lab) -> None:
+    lab.broker.refuses = lambda envelope: Unavailable("throttled") if envelope.subject == "o-0" else None
+    outcomes = consumed(lab, in_groups("a", "b", "a", "b", "", "a"))
+    assert [type(outcome) for outcome in outcomes] == [Retry, Done, Retry, Done, Done, Retry]
+    assert len({outcome.after for outcome in outcomes if isinstance(outcome, Retry)}) == 1
+    assert [number for number in range(6) if lab.state("payment", f"o-{number}")] == [0, 1, 3, 4]
+
+
+def test_messages_of_a_group_are_published_one_after_the_other_and_groups_together(lab: Lab) -> None:
+    consumed(lab, in_groups("a", "b", "a", ""))
+    assert [[each.subject for each in call] for call in lab.broker.calls] == [["o-0", "o-1", "o-3"], ["o-2"]]

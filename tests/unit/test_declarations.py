@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -293,3 +294,13 @@ def test_a_retry_is_no_new_link_of_a_chain(lab: Lab) -> None:
 def test_the_topology_is_plain_json() -> None:
     assert json.loads(topology.dumps()) == TOPOLOGY
     assert RECEIPTS.name in FUNCTIONS
+
+
+def test_the_topology_says_of_a_service_that_it_is_ordered_and_says_nothing_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "ordered" not in topology.dumps()
+    declared = {name: replace(find(name), ordered=name == "email") for name in SERVICES}
+    monkeypatch.setattr(topology, "find", lambda name: declared[name])
+    services = topology.build()["services"]
+    assert {name for name, service in services.items() if service.get("ordered")} == {"email"}

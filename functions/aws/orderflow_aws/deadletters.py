@@ -3,6 +3,9 @@
 Delivery semantics
     A letter's body is the original body; why it was given up, and the original attributes as one JSON object, are
     message attributes. A message without them was put there by SQS itself (maxReceiveCount).
+Ordering
+    None, in the queues of an ordered service neither: each letter there, and each that is sent again, is a group of its
+    own. What is sent again comes late in any case.
 Limits
     A message has 10 attributes at most and 1 MiB with them
     (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html). SQS carries only text
@@ -19,12 +22,14 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from orderflow.envelope import rfc3339
 from orderflow.ports import DeadLetter
+from orderflow_aws.queues import Queues, is_fifo
 from orderflow_aws.sdk import Clients, unavailable
 
 if TYPE_CHECKING:
@@ -40,12 +45,17 @@ _HIDDEN_S = 30
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class SqsDeadLetters:
-    """`orderflow.ports.DeadLetterBox` over the queues below one base URL."""
+class _Fifo(TypedDict, total=False):
+    MessageGroupId: str
+    MessageDeduplicationId: str
 
-    def __init__(self, clients: Clients, queues_url: str, prefix: str) -> None:
+
+class SqsDeadLetters:
+    """`orderflow.ports.DeadLetterBox` over the services' queues."""
+
+    def __init__(self, clients: Clients, queues: Queues) -> None:
         self._clients = clients
-        self._queues = f"{queues_url}{prefix}-"
+        self._queues = queues
 
     def send(self, letter: DeadLetter) -> None:
         why = {
@@ -57,10 +67,10 @@ class SqsDeadLetters:
             "event_id": letter.event_id,
             "attributes": json.dumps(dict(letter.attributes)),
         }
-        self._send(self._url(letter), letter.body, why)
+        self._send(self._queues.dead_letters_of(letter.service), letter.body, why)
 
     def browse(self, service: str, limit: int = 100) -> list[DeadLetter]:
-        url = f"{self._queues}{service}-dlq"
+        url = self._queues.dead_letters_of(service)
         seen: dict[str, Message] = {}
         try:
             while len(seen) < limit and (messages := self._receive(url, len(seen), limit)):
@@ -71,16 +81,17 @@ class SqsDeadLetters:
 
     def remove(self, letter: DeadLetter) -> None:
         with unavailable("SQS DeleteMessage"):
-            self._clients.sqs.delete_message(QueueUrl=self._url(letter), ReceiptHandle=letter.letter_id)
+            url = self._queues.dead_letters_of(letter.service)
+            self._clients.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.letter_id)
 
     def resend(self, letter: DeadLetter) -> None:
-        self._send(f"{self._queues}{letter.service}", letter.body, letter.attributes)
-
-    def _url(self, letter: DeadLetter) -> str:
-        return f"{self._queues}{letter.service}-dlq"
+        self._send(self._queues.of(letter.service), letter.body, letter.attributes)
 
     def _send(self, url: str, body: bytes, attributes: Mapping[str, str]) -> None:
         text, encoding = _text(body)
+        # Never an event's own id: what is sent again within five minutes would be taken for a duplicate.
+        once = str(uuid.uuid4())
+        fifo: _Fifo = {"MessageGroupId": once, "MessageDeduplicationId": once} if is_fifo(url) else {}
         with unavailable("SQS SendMessage"):
             self._clients.sqs.send_message(
                 QueueUrl=url,
@@ -90,6 +101,7 @@ class SqsDeadLetters:
                     for name, value in {**attributes, **encoding}.items()
                     if value  # SQS takes no empty attribute
                 },
+                **fifo,
             )
 
     def _receive(self, url: str, seen: int, limit: int) -> list[Message]:

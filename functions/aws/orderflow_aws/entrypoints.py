@@ -5,7 +5,9 @@ Delivery semantics
     back is hidden for the delay that the shell chose; where that cannot be set, the queue's own visibility time-out
     is the delay (docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
 Ordering
-    None (standard queues).
+    None (standard queues), but for a service that is ordered: its queue is a FIFO queue, whose message group is the
+    delivery's, and after the first message of a group that is given back all later ones of the batch are reported as
+    failed too, as Lambda asks. They get its delay: while one of a group is hidden, SQS hands over no other.
 Limits
     A delay is 0 to 43,200 whole seconds
     (docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html).
@@ -30,6 +32,7 @@ from orderflow.ports import Delivery, Unavailable
 from orderflow.processing import Done, Outcome, Retry
 from orderflow_aws import wiring
 from orderflow_aws.deadletters import ENCODING, body_of
+from orderflow_aws.queues import Queues
 from orderflow_aws.sdk import Clients, unavailable
 
 MARGIN_S = 2.0
@@ -99,6 +102,7 @@ def delivery(record: Event) -> Delivery:
         attributes={name: value for name, value in attributes.items() if name != ENCODING},
         transport_id=record["messageId"],
         receives=int(record["attributes"]["ApproximateReceiveCount"]),
+        group=record["attributes"].get("MessageGroupId", ""),
     )
 
 
@@ -131,7 +135,7 @@ def _answer(service: str, outcomes: Mapping[str, Outcome], records: list[dict[st
 
 def _delay(service: str, delays: Mapping[str, int]) -> None:
     """Hide messages (by receipt handle) for seconds. Best effort: the queue's own visibility time-out is behind it."""
-    url = f"{os.environ['ORDERFLOW_QUEUES_URL']}{os.environ.get('ORDERFLOW_PREFIX', 'orderflow')}-{service}"
+    url = Queues.from_environment(os.environ).of(service)
     handles = list(delays.items())
     try:
         for first in range(0, len(handles), 10):

@@ -2,6 +2,8 @@
 
 ``ORDERFLOW_TOPIC_ARN``, ``ORDERFLOW_QUEUES_URL`` (what the URL of every queue begins with, its last slash included),
 ``ORDERFLOW_ARCHIVE_BUCKET``, ``ORDERFLOW_DROP_BUCKET``; ``ORDERFLOW_PREFIX`` begins the names of tables and queues.
+Where a service is ordered, ``ORDERFLOW_ORDERED_TOPIC_ARN`` and ``ORDERFLOW_ORDERED_SERVICES`` (names with commas
+between) are there as well.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from orderflow.ports import Ports
 from orderflow_aws.deadletters import SqsDeadLetters
 from orderflow_aws.objects import S3Objects
 from orderflow_aws.publisher import SnsPublisher
+from orderflow_aws.queues import Queues
 from orderflow_aws.sdk import Clients
 from orderflow_aws.store import DynamoStore
 
@@ -35,8 +38,10 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     archive = S3Objects(clients, environ["ORDERFLOW_ARCHIVE_BUCKET"])
     return Ports(
         store=store,
-        publisher=ClaimingPublisher(SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"]), archive),
-        dead_letters=SqsDeadLetters(clients, environ["ORDERFLOW_QUEUES_URL"], prefix),
+        publisher=ClaimingPublisher(
+            SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"], environ.get("ORDERFLOW_ORDERED_TOPIC_ARN")), archive
+        ),
+        dead_letters=SqsDeadLetters(clients, Queues.from_environment(environ)),
         archive=archive,
         drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,

@@ -3,6 +3,7 @@ needs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from random import SystemRandom
@@ -36,12 +37,22 @@ class App:
         """Process a batch of a service's messages; answers an outcome for each, in their order.
 
         ``deadline``, in seconds since the epoch, is when this must be back: what is not through by then is given back.
+        Messages of one group are processed one after the other; once one of them is given back, so are those after it,
+        untouched, for as long.
         """
         declared = find(service)
-        results = run_batch(
-            [self._shell.deliver(declared, delivery) for delivery in deliveries], self.ports, self._late(deadline)
-        )
-        return [_outcome(result) for result in results]
+        late = self._late(deadline)
+        outcomes: dict[int, Outcome] = {}
+        held: dict[str, Retry] = {}
+        for turn in _turns(deliveries):
+            going = [place for place in turn if deliveries[place].group not in held]
+            steps = [self._shell.deliver(declared, deliveries[place]) for place in going]
+            for place, result in zip(going, run_batch(steps, self.ports, late), strict=True):
+                outcome = outcomes[place] = _outcome(result)
+                if isinstance(outcome, Retry) and (group := deliveries[place].group):
+                    held[group] = Retry(outcome.after, "an earlier message of its group was given back")
+            outcomes |= {place: held[deliveries[place].group] for place in turn if place not in outcomes}
+        return [outcomes[place] for place in range(len(deliveries))]
 
     def respond(self, request: Request) -> Response:
         """Answer an HTTP request."""
@@ -84,6 +95,19 @@ class Late:
 
     def __call__(self) -> bool:
         return self._clock.now() >= self._deadline
+
+
+def _turns(deliveries: Sequence[Delivery]) -> list[list[int]]:
+    """The places of the deliveries, divided so that no turn has two of a group: one turn where there are no groups."""
+    turns: list[list[int]] = []
+    before: Counter[str] = Counter()
+    for place, delivery in enumerate(deliveries):
+        turn = before[delivery.group]
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(place)
+        before[delivery.group] += bool(delivery.group)
+    return turns
 
 
 def _outcome(result: Outcome | Exception) -> Outcome:

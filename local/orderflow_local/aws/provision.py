@@ -12,6 +12,7 @@ from orderflow_aws.sdk import Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeDefinitionTypeDef, GlobalSecondaryIndexTypeDef
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 Topology = Mapping[str, Any]
 
@@ -26,10 +27,17 @@ class Resources:
     queue_arns: Mapping[str, str]
     buckets: Mapping[str, str]
     sink_urls: Mapping[str, str]
+    ordered_topic_arn: str | None = None
+    """The FIFO topic; None where no service is ordered."""
+    ordered: tuple[str, ...] = ()
 
     def environment(self, prefix: str) -> dict[str, str]:
         """The variables that `orderflow_aws.wiring` reads."""
-        return {
+        ordering = {
+            "ORDERFLOW_ORDERED_TOPIC_ARN": self.ordered_topic_arn or "",
+            "ORDERFLOW_ORDERED_SERVICES": ",".join(self.ordered),
+        }
+        return (ordering if self.ordered else {}) | {
             "ORDERFLOW_PREFIX": prefix,
             "ORDERFLOW_TOPIC_ARN": self.topic_arn,
             "ORDERFLOW_QUEUES_URL": next(iter(self.queue_urls.values())).rpartition("/")[0] + "/",
@@ -41,17 +49,22 @@ class Resources:
 def provision(clients: Clients, topology: Topology, prefix: str, *, visibility_s: int) -> Resources:
     """Make everything in an empty account. ``visibility_s`` is how long a crashed function's messages stay hidden."""
     topic_arn = clients.sns.create_topic(Name=f"{prefix}-events")["TopicArn"]
+    ordered = tuple(name for name, service in topology["services"].items() if service.get("ordered"))
+    ordered_topic_arn = _ordered_topic(clients, f"{prefix}-events-ordered.fifo") if ordered else None
     urls: dict[str, str] = {}
     arns: dict[str, str] = {}
     sinks: dict[str, str] = {}
     for name, service in topology["services"].items():
         if service["trigger"] in ("queue", "object"):
             limits = service["limits"]
-            urls[name], arns[name] = _queue(clients, f"{prefix}-{name}", limits["broker_max_deliveries"], visibility_s)
+            urls[name], arns[name] = _queue(
+                clients, f"{prefix}-{name}", limits["broker_max_deliveries"], visibility_s, ordered=name in ordered
+            )
         if service["trigger"] == "queue":
-            _subscribe(clients, topic_arn, arns[name], service["filter"])
+            source = ordered_topic_arn if ordered_topic_arn and name in ordered else topic_arn
+            _subscribe(clients, source, arns[name], service["filter"])
         if service["trigger"] == "sink":
-            sinks[name], arn = _queue(clients, f"{prefix}-{name}", 100, service["every_s"] + 60)
+            sinks[name], arn = _queue(clients, f"{prefix}-{name}", 100, service["every_s"] + 60, ordered=False)
             _subscribe(clients, topic_arn, arn, {})
     for name, collection in topology["collections"].items():
         _table(clients, f"{prefix}-{name}", collection["indexes"], ttl=collection["ttl"])
@@ -61,16 +74,22 @@ def provision(clients: Clients, topology: Topology, prefix: str, *, visibility_s
     for name, service in topology["services"].items():
         if service["trigger"] == "object":
             _notify(clients, buckets[service["bucket"]], arns[name])
-    return Resources(topic_arn, urls, arns, buckets, sinks)
+    return Resources(topic_arn, urls, arns, buckets, sinks, ordered_topic_arn, ordered)
 
 
-def _queue(clients: Clients, name: str, max_deliveries: int, visibility_s: int) -> tuple[str, str]:
+def _ordered_topic(clients: Clients, name: str) -> str:
+    return clients.sns.create_topic(Name=name, Attributes={"FifoTopic": "true"})["TopicArn"]
+
+
+def _queue(clients: Clients, name: str, max_deliveries: int, visibility_s: int, *, ordered: bool) -> tuple[str, str]:
     """A queue with its dead-letter queue."""
-    dead_url = clients.sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+    suffix = ".fifo" if ordered else ""
+    fifo: dict[QueueAttributeNameType, str] = {"FifoQueue": "true"} if ordered else {}
+    dead_url = clients.sqs.create_queue(QueueName=f"{name}-dlq{suffix}", Attributes=fifo)["QueueUrl"]
     redrive = {"deadLetterTargetArn": _arn(clients, dead_url), "maxReceiveCount": max_deliveries}
     url = clients.sqs.create_queue(
-        QueueName=name,
-        Attributes={"VisibilityTimeout": str(visibility_s), "RedrivePolicy": json.dumps(redrive)},
+        QueueName=f"{name}{suffix}",
+        Attributes={"VisibilityTimeout": str(visibility_s), "RedrivePolicy": json.dumps(redrive), **fifo},
     )["QueueUrl"]
     return url, _arn(clients, url)
 

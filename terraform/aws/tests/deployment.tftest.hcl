@@ -220,3 +220,39 @@ run "a_service_more_in_the_topology_needs_no_other_change" {
     error_message = "It has no row in the dashboard."
   }
 }
+
+run "for_an_ordered_service_all_publish_to_a_second_topic_as_well" {
+  command = plan
+
+  variables {
+    secrets       = ["coupons"]
+    topology_file = "tests/fixtures/ordered.json"
+  }
+
+  assert {
+    condition = (
+      output.environment.ORDERFLOW_ORDERED_SERVICES == "loyalty"
+      && output.environment.ORDERFLOW_ORDERED_TOPIC_ARN == "arn:aws:sns:eu-west-1:123456789012:orderflow-dev-events-ordered.fifo"
+    )
+    error_message = "The functions do not know of the FIFO topic and its services."
+  }
+
+  assert {
+    condition     = join(",", module.functions.grants.api.PublishEvents.resources) == "${output.topic},${output.environment.ORDERFLOW_ORDERED_TOPIC_ARN}"
+    error_message = "Whoever publishes may not publish to both topics."
+  }
+
+  assert {
+    condition     = contains(module.observability.alarm_names, "orderflow-dev-loyalty.fifo-oldest-message") && contains(module.observability.alarm_names, "orderflow-dev-loyalty-dlq.fifo-not-empty")
+    error_message = "The FIFO queues are not watched."
+  }
+}
+
+run "without_one_nobody_hears_of_order" {
+  command = plan
+
+  assert {
+    condition     = !anytrue([for name in keys(output.environment) : strcontains(name, "ORDERED")]) && length(module.functions.grants.api.PublishEvents.resources) == 1
+    error_message = "Order costs something although nobody asked for it."
+  }
+}

@@ -12,7 +12,7 @@ variables {
   secrets             = ["gateway", "printer"]
   table_arns          = { orders = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders-dev-orders" }
   table_index_arns    = {}
-  topic_arn           = "arn:aws:sns:eu-west-1:123456789012:orders-dev-events"
+  topic_arns          = ["arn:aws:sns:eu-west-1:123456789012:orders-dev-events"]
   scope = {
     account_id = "123456789012"
     partition  = "aws"
@@ -165,6 +165,37 @@ run "a_mapping_of_one_is_refused" {
         memory_mb       = 256
         publishes       = true
         queue_arn       = "arn:aws:sqs:eu-west-1:123456789012:orders-dev-payment"
+        reads           = []
+        timeout_s       = 30
+        trigger         = "queue"
+        uses            = []
+        writes          = []
+      }
+    }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "a_batch_that_lambda_does_not_take_from_a_fifo_queue_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/functions"
+  }
+
+  variables {
+    functions = {
+      payment = {
+        batch_size      = 10
+        batch_window_s  = 1
+        environment     = {}
+        hears           = true
+        log_group       = "/aws/lambda/orders-dev-payment"
+        max_concurrency = 2
+        memory_mb       = 256
+        publishes       = true
+        queue_arn       = "arn:aws:sqs:eu-west-1:123456789012:orders-dev-payment.fifo"
         reads           = []
         timeout_s       = 30
         trigger         = "queue"

@@ -121,6 +121,72 @@ run "only_its_source_may_send_and_only_encrypted" {
   }
 }
 
+run "without_an_ordered_service_nothing_is_fifo" {
+  command = plan
+
+  module {
+    source = "./modules/messaging"
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.ordered) == 0 && output.ordering.topic_arn == null && !anytrue([for queue in values(aws_sqs_queue.this) : coalesce(queue.fifo_queue, false)])
+    error_message = "Something is ordered that nobody asked for."
+  }
+}
+
+run "an_ordered_service_hears_a_fifo_topic_through_a_fifo_queue_and_the_others_the_topic_as_ever" {
+  command = plan
+
+  module {
+    source = "./modules/messaging"
+  }
+
+  variables {
+    queues = {
+      fraud = { broker_max_deliveries = 100, filter = { kind = ["OrderPlaced"], tier = ["high"] }, lock_s = 180, ordered = true, timeout_s = 30 }
+      audit = { broker_max_deliveries = 100, lock_s = 180, timeout_s = 30 }
+    }
+  }
+
+  override_resource {
+    target          = aws_sns_topic.ordered
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-west-1:123456789012:orders-dev-events-ordered.fifo" }
+  }
+
+  assert {
+    condition     = aws_sns_topic.ordered[0].name == "orders-dev-events-ordered.fifo" && aws_sns_topic.ordered[0].fifo_topic && output.ordering.topic_arn == aws_sns_topic.ordered[0].arn
+    error_message = "There is no FIFO topic."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.this["fraud"].topic_arn == aws_sns_topic.ordered[0].arn && endswith(aws_sns_topic_subscription.this["fraud"].endpoint, ":orders-dev-fraud.fifo") && aws_sns_topic_subscription.this["fraud"].filter_policy != null
+    error_message = "The ordered service does not hear the FIFO topic under its filter."
+  }
+
+  assert {
+    condition     = endswith(aws_sns_topic_subscription.this["audit"].endpoint, ":orders-dev-audit") && aws_sqs_queue.this["audit"].fifo_queue != true
+    error_message = "The other service is not fed as before."
+  }
+
+  assert {
+    condition = (
+      aws_sqs_queue.this["fraud"].fifo_queue && aws_sqs_queue.this["fraud"].name == "orders-dev-fraud.fifo"
+      && aws_sqs_queue.dead_letter["fraud"].fifo_queue && aws_sqs_queue.dead_letter["fraud"].name == "orders-dev-fraud-dlq.fifo"
+      && jsondecode(aws_sqs_queue.this["fraud"].redrive_policy).deadLetterTargetArn == "arn:aws:sqs:eu-west-1:123456789012:orders-dev-fraud-dlq.fifo"
+    )
+    error_message = "A FIFO queue's dead-letter queue must be one too."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in [aws_sqs_queue_policy.this["fraud"].policy, aws_sqs_queue_policy.dead_letter["fraud"].policy] :
+      jsondecode(policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:sns:eu-west-1:123456789012:orders-dev-events-ordered.fifo"
+    ])
+    error_message = "The queues do not take messages from the FIFO topic, or take them from another."
+  }
+}
+
 run "a_lock_shorter_than_six_time_outs_is_refused" {
   command = plan
 

@@ -64,3 +64,25 @@ run "a_declared_service_gets_all_that_the_others_have" {
     error_message = "The new service has no row on the dashboard."
   }
 }
+
+run "for_an_ordered_service_all_publish_in_order_in_one_region" {
+  command = plan
+
+  variables {
+    topology_file = "tests/fixtures/ordered.json"
+  }
+
+  assert {
+    condition     = output.environment.ORDERFLOW_ORDERING_REGION == "europe-west1"
+    error_message = "The functions do not know that a service is ordered."
+  }
+}
+
+run "without_one_nobody_hears_of_order" {
+  command = plan
+
+  assert {
+    condition     = !contains(keys(output.environment), "ORDERFLOW_ORDERING_REGION")
+    error_message = "Order costs something although nobody asked for it."
+  }
+}

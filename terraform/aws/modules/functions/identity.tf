@@ -22,7 +22,7 @@ locals {
       }
       PublishEvents = {
         actions   = ["sns:Publish"]
-        resources = [for arn in [var.topic_arn] : arn if function.publishes]
+        resources = [for arn in var.topic_arns : arn if function.publishes]
       }
       ReadDocuments = {
         actions   = ["dynamodb:GetItem"]

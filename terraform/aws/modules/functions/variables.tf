@@ -48,6 +48,15 @@ variable "functions" {
   }))
   nullable = false
 
+  # docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
+  validation {
+    condition = alltrue([
+      for function in values(var.functions) : function.batch_size <= 10 && function.batch_window_s == 0
+      if endswith(coalesce(function.queue_arn, "none"), ".fifo")
+    ])
+    error_message = "An ordered service must have a batch_size of at most 10 and a batch_window_s of 0: Lambda's limits for a FIFO queue."
+  }
+
   validation {
     condition     = alltrue([for function in values(var.functions) : contains(["queue", "http", "schedule", "object"], function.trigger)])
     error_message = "trigger must be queue, http, schedule or object."
@@ -127,8 +136,8 @@ variable "table_index_arns" {
   nullable    = false
 }
 
-variable "topic_arn" {
-  description = "The topic."
-  type        = string
+variable "topic_arns" {
+  description = "The topics that every event is published to."
+  type        = list(string)
   nullable    = false
 }

@@ -14,6 +14,15 @@ output "filter_policies" {
   value       = { for service, subscription in aws_sns_topic_subscription.this : service => subscription.filter_policy }
 }
 
+output "ordering" {
+  description = "ARN of the topic for services whose events are in order, null without any, and their names."
+  value = {
+    services  = local.ordered_services
+    topic_arn = length(local.ordered_services) > 0 ? local.ordered_topic_arn : null
+  }
+  depends_on = [aws_sns_topic.ordered]
+}
+
 output "queue_arns" {
   description = "ARN of the queue by service, to be had once its source may send to it."
   value       = local.queue_arns

@@ -28,10 +28,42 @@ resource "aws_sns_topic_policy" "this" {
   })
 }
 
+# For the services whose events are in order, and for them alone: Firehose, which archives, cannot subscribe to a FIFO
+# topic (docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html).
+resource "aws_sns_topic" "ordered" {
+  count = length(local.ordered_services) > 0 ? 1 : 0
+
+  name                  = "${aws_sns_topic.this.name}-ordered.fifo"
+  fifo_topic            = true
+  fifo_throughput_scope = "MessageGroup"
+  kms_master_key_id     = "alias/aws/sns"
+  tracing_config        = "PassThrough"
+}
+
+resource "aws_sns_topic_policy" "ordered" {
+  count = length(aws_sns_topic.ordered)
+
+  arn = aws_sns_topic.ordered[0].arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "DenyPlainHttp"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = local.ordered_topic_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+}
+
 resource "aws_sns_topic_subscription" "this" {
   for_each = local.subscriptions
 
-  topic_arn            = aws_sns_topic.this.arn
+  topic_arn            = each.value.ordered ? aws_sns_topic.ordered[0].arn : aws_sns_topic.this.arn
   protocol             = "sqs"
   endpoint             = local.queue_arns[each.key]
   raw_message_delivery = true

@@ -11,6 +11,7 @@ variable "queues" {
     - `filter` what its subscription lets through: allowed values by message attribute, all of which must match; {} hears everything.
     - `bucket_arn` for a queue that hears of a bucket's new objects and not of the topic.
     - `lock_s` seconds for which a delivery is hidden from others; `timeout_s` the function's time-out.
+    - `ordered` whether the events of one order come one after the other, as they were published.
     - `broker_max_deliveries` deliveries after which SQS itself gives a message up: a backstop for crashes.
   EOT
   type = map(object({
@@ -18,6 +19,7 @@ variable "queues" {
     bucket_arn            = optional(string)
     filter                = optional(map(list(string)), {})
     lock_s                = number
+    ordered               = optional(bool, false)
     timeout_s             = number
   }))
   nullable = false
@@ -40,8 +42,8 @@ variable "queues" {
 
   # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
   validation {
-    condition     = alltrue([for service in keys(var.queues) : length("${var.name}-${service}-dlq") <= 80])
-    error_message = "A queue's name has 80 characters at most: ${join(", ", [for service in keys(var.queues) : "${var.name}-${service}-dlq" if length("${var.name}-${service}-dlq") > 80])}."
+    condition     = alltrue([for service, queue in var.queues : length("${var.name}-${service}-dlq${queue.ordered ? ".fifo" : ""}") <= 80])
+    error_message = "A queue's name has 80 characters at most: ${join(", ", [for service in keys(var.queues) : "${var.name}-${service}-dlq" if length("${var.name}-${service}-dlq") > 75])}."
   }
 
   # docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html

@@ -20,7 +20,7 @@ variable "functions" {
   description = <<-EOT
     Functions by service.
 
-    - `trigger` queue, http, schedule or object; the first and the last have a queue, whose oldest message may be oldest_message_alarm_s seconds old.
+    - `trigger` queue, http, schedule or object; the first and the last have a queue, whose oldest message may be oldest_message_alarm_s seconds old; `ordered` ones have FIFO queues.
     - `hears`, `emits` how many kinds of event; `every_s` seconds between two runs of a scheduled one.
   EOT
   type = map(object({
@@ -28,6 +28,7 @@ variable "functions" {
     every_s                = optional(number)
     hears                  = number
     oldest_message_alarm_s = number
+    ordered                = optional(bool, false)
     trigger                = string
   }))
   nullable = false
