@@ -164,14 +164,14 @@ const hear = {
 
 const target = document.getElementById("target");
 options(target, ["", ...room.clouds.map(({ name }) => name)], (name) => titles[name] ?? "all clouds");
-const form = (id) => document.getElementById(id);
-options(form("place").customer, room.customers);
-options(form("place").sku, room.goods.map(({ sku }) => sku));
-options(form("provider").provider, Object.keys(room.providers));
-options(form("poison").service, room.services);
-form("load").per_second.max = room.most_per_second;
+const byId = (id) => document.getElementById(id);
+options(byId("place").customer, room.customers);
+options(byId("place").sku, room.goods.map(({ sku }) => sku));
+options(byId("provider").provider, Object.keys(room.providers));
+options(byId("poison").service, room.services);
+byId("load").per_second.max = room.most_per_second;
 offerModes();
-form("provider").provider.addEventListener("change", offerModes);
+byId("provider").provider.addEventListener("change", offerModes);
 target.addEventListener("change", () => {
   drawHosts();
   showRate();
@@ -180,26 +180,26 @@ for (const button of document.querySelectorAll("#panel button, #panel input[type
   button.disabled = !token;
 }
 if (token && matchMedia("(min-width: 60rem)").matches) {
-  form("panel").open = true;
+  byId("panel").open = true;
 }
 
 function offerModes() {
-  const { provider, mode } = form("provider");
+  const { provider, mode } = byId("provider");
   mode.replaceChildren();
   options(mode, room.providers[provider.value]);
 }
 
 // The slider shows what the load is, unless it is just being moved.
 function showRate() {
-  const slider = form("load").per_second;
+  const slider = byId("load").per_second;
   if (document.activeElement !== slider) {
     slider.value = Math.max(...chosen().map((cloud) => shown[cloud].looks?.load.per_second ?? 0));
-    form("rate-shown").value = slider.value;
+    byId("rate-shown").textContent = slider.value;
   }
 }
 
 function drawHosts() {
-  const select = form("kill").host;
+  const select = byId("kill").host;
   const hosts = shown[target.value]?.trouble?.hosts ?? [];
   const known = [...select.options].slice(1).map((option) => option.value);
   if (hosts.join() !== known.join()) {
@@ -217,9 +217,9 @@ async function onEach(what, act) {
 }
 
 function act(id, what, path, body, answer) {
-  form(id).addEventListener("submit", (event) => {
+  byId(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    const fields = Object.fromEntries(new FormData(form(id)));
+    const fields = Object.fromEntries(new FormData(byId(id)));
     onEach(what(fields), async (cloud) => answer(await tell(`/api/${cloud}/${path}`, body(fields)), fields));
   });
 }
@@ -234,11 +234,11 @@ act(
 act("provider", ({ provider, mode }) => `${provider} is to be ${mode}`, "provider", (fields) => fields, () => "done");
 act("poison", ({ service }) => `Poison for ${service}`, "poison", (fields) => fields, () => "sent");
 act("kill", () => "Killed", "kill", ({ host }) => ({ host: host || null }), ({ killed }) => killed);
-form("load").addEventListener("submit", (event) => event.preventDefault());
-form("load").per_second.addEventListener("input", ({ target: slider }) => {
-  form("rate-shown").value = slider.value;
+byId("load").addEventListener("submit", (event) => event.preventDefault());
+byId("load").per_second.addEventListener("input", ({ target: slider }) => {
+  byId("rate-shown").textContent = slider.value;
 });
-form("load").per_second.addEventListener("change", ({ target: slider }) => {
+byId("load").per_second.addEventListener("change", ({ target: slider }) => {
   onEach(`Load of ${slider.value} orders a second`, async (cloud) => {
     await tell(`/api/${cloud}/load`, { per_second: Number(slider.value) });
     return "set";
