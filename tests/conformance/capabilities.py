@@ -109,9 +109,9 @@ CAPABILITIES: dict[str, dict[str, Cell]] = {
         "gcp": native("private ingress, and the push token is checked in the function"),
     },
     "ordering": {
-        "aws": unsupported("a standard topic and queues; services tolerate any order"),
-        "azure": unsupported("Event Grid does not order; services tolerate any order"),
-        "gcp": unsupported("ordering keys are not used; services tolerate any order"),
+        "aws": native("a FIFO topic and queue for services that are declared as ordered"),
+        "azure": unsupported("Event Grid delivers in any order: a service that is declared as ordered is refused"),
+        "gcp": native("ordering keys for services that are declared as ordered"),
     },
     "time to live": {
         "aws": native("DynamoDB TTL"),

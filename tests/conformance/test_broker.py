@@ -244,5 +244,55 @@ def test_an_event_with_everything_has_at_most_ten_attributes_and_keeps_them(worl
 
 
 @pytest.mark.case(19, needs="ordering")
-def test_events_of_one_order_arrive_in_their_order(world: World) -> None:
-    raise AssertionError("no cloud is said to do this")
+def test_while_an_event_is_with_a_consumer_the_later_ones_of_its_order_wait_and_other_orders_do_not(
+    broker: Broker,
+) -> None:
+    probe, publisher = broker.ordered(OURS)
+    one_order, other_order = str(uuid.uuid4()), str(uuid.uuid4())
+    a, b, c = (event({"name": name}, partitionkey=one_order) for name in "ABC")
+    other = event({}, partitionkey=other_order)
+    assert publisher.publish([a]) == [None]
+    first = one(probe, a.id)
+
+    assert publisher.publish([b, other, c]) == [None] * 3
+    [meanwhile] = collect(probe, 1)
+    probe.acknowledge(first)
+    later = collect(probe, 2)
+
+    assert decode(meanwhile.body).id == other.id
+    assert [decode(message.body).id for message in later] == [b.id, c.id]
+
+
+@pytest.mark.case(19, needs="ordering")
+def test_while_an_event_is_given_back_the_later_ones_of_its_order_wait_and_other_orders_do_not(broker: Broker) -> None:
+    """The consumer gives back what it cannot do yet and, as a function does, what is after it in its batch."""
+    probe, publisher = broker.ordered(OURS)
+    one_order, other_order = str(uuid.uuid4()), str(uuid.uuid4())
+    a, b, c = (event({"name": name}, partitionkey=one_order) for name in "ABC")
+    other = event({"name": "other"}, partitionkey=other_order)
+    for batch in ([a], [b, other], [c]):
+        assert publisher.publish(batch) == [None] * len(batch)
+    tried: list[str] = []
+
+    def consume() -> bool:
+        held = False
+        for message in probe.receive():
+            envelope = decode(message.body)
+            if envelope.partitionkey not in (one_order, other_order):
+                probe.acknowledge(message)
+                continue
+            if held and envelope.partitionkey == one_order:
+                probe.give_back(message)
+                continue
+            tried.append(envelope.data["name"])
+            if envelope.id == a.id and (tried.count("A") == 1 or "other" not in tried):
+                held = True
+                probe.give_back(message)
+            else:
+                probe.acknowledge(message)
+        return {"C", "other"} <= set(tried)
+
+    wait_until(consume, "the last event of both orders")
+    failures = tried.count("A")
+    assert failures >= 2
+    assert [name for name in tried if name != "other"] == ["A"] * failures + ["B", "C"]

@@ -55,8 +55,11 @@ class AzureCloud:
         self.api_url = ""
 
     def start(self, report: Report) -> None:
-        installed = install(report)
         topology = self._topology()
+        ordered = [name for name, declared in topology["services"].items() if declared.get("ordered")]
+        if ordered:
+            raise ValueError(f"Azure has no order: Event Grid delivers in any. Ordered are declared: {ordered}")
+        installed = install(report)
         try:
             self._start_azurite(installed)
             self._start_stand_ins(installed, topology)

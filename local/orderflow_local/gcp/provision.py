@@ -110,5 +110,6 @@ class _Provisioning:
             ack_deadline_s=limits["lock_s"],
             backoff_min_s=limits["backoff_base_s"],
             backoff_max_s=limits["backoff_cap_s"],
+            max_deliveries=limits["broker_max_deliveries"],
             ordered=ordered,
         )

@@ -11,8 +11,9 @@ filter.
 
 Of a subscription that is ordered, one message of an ordering key is posted at a time, the next when it was acknowledged
 (cloud.google.com/pubsub/docs/ordering). The broker hands over more than that one; where it fails they are given back
-with it, because the broker does not begin the key again before. Each of them then has one more attempt, as on Google
-Cloud only the first has.
+with it, because the broker does not begin the key again before. Google's emulator then may begin with those that it had
+kept back (0.8.20): they go back too until the first is there. Each time they have one more attempt, as on Google Cloud
+only the first has.
 
 Messages are leased as they come and their leases are held while they wait for a free request or back off: how many wait
 is known here, which the emulator cannot say. ``GET /depths`` answers it as JSON. Where this process dies the leases end
@@ -72,6 +73,7 @@ class Route:
     ack_deadline_s: int
     backoff_min_s: float
     backoff_max_s: float
+    max_deliveries: int
     ordered: bool
 
 
@@ -151,7 +153,8 @@ class Relay:
         self._ready: asyncio.Queue[ReceivedMessage] = asyncio.Queue()
         self._lines: dict[str, deque[ReceivedMessage]] = {}
         """By ordering key: the message that is posted, or backs off, and those that wait for it."""
-        self._failed: asyncio.Queue[str] = asyncio.Queue()
+        self._awaited: dict[str, str] = {}
+        """By ordering key: the id of the message that was given back and must come before any other."""
         self._backing_off = 0
         self._posting = 0
         self._acks = _Batch(self._acknowledge)
@@ -165,7 +168,7 @@ class Relay:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (self._pull(), self._keep_leases(), self._acks.run(), self._nacks.run(), self._give_back()):
+            for work in (self._pull(), self._keep_leases(), self._acks.run(), self._nacks.run()):
                 tasks.create_task(work)
             for _ in range(self.route.concurrency):
                 tasks.create_task(self._post_each())
@@ -179,7 +182,8 @@ class Relay:
             except GoogleAPICallError:  # nothing came in time, or the broker is away
                 await asyncio.sleep(0.05)
                 continue
-            for received in answer.received_messages:
+            messages = list(answer.received_messages)
+            for received in sorted(messages, key=_place) if self.route.ordered else messages:
                 if self._passes(received.message.attributes):
                     self._leased.add(received.ack_id)
                     self._line_up(received)
@@ -220,21 +224,25 @@ class Relay:
 
     def _nack(self, received: ReceivedMessage) -> None:
         self._backing_off -= 1
-        if received.message.ordering_key in self._lines:
-            self._failed.put_nowait(received.message.ordering_key)
-        else:
-            self._release(received.ack_id, self._nacks)
+        key = received.message.ordering_key
+        line = self._lines.pop(key, None)
+        if line is not None and received.delivery_attempt < self.route.max_deliveries:  # else it is dead-lettered
+            self._awaited[key] = received.message.message_id
+        for each in line or [received]:
+            self._release(each.ack_id, self._nacks)
 
     def _line_up(self, received: ReceivedMessage) -> None:
         """Have a message posted, after those of its key that are before it."""
-        key = received.message.ordering_key
-        if self.route.ordered and key:
-            line = self._lines.get(key)
-            if line is not None:
-                line.append(received)
-                return
-            self._lines[key] = deque([received])
-        self._ready.put_nowait(received)
+        key = received.message.ordering_key if self.route.ordered else ""
+        if key and self._awaited.get(key, received.message.message_id) != received.message.message_id:
+            self._release(received.ack_id, self._nacks)
+        elif key in self._lines:
+            self._lines[key].append(received)
+        else:
+            if key:
+                self._awaited.pop(key, None)
+                self._lines[key] = deque([received])
+            self._ready.put_nowait(received)
 
     def _go_on(self, key: str) -> None:
         """The first message of a key is through: post the next."""
@@ -246,29 +254,6 @@ class Relay:
             self._ready.put_nowait(line[0])
         else:
             del self._lines[key]
-
-    async def _give_back(self) -> None:
-        """Give back the keys whose first message failed. What comes of a key meanwhile, without that message before it,
-        goes back as well."""
-        while True:
-            key = await self._failed.get()
-            line = self._lines[key]
-            first = line[0].message.message_id
-            begun_again = False
-            while line and not begun_again:
-                given = [received.ack_id for received in line]
-                line.clear()
-                self._leased.difference_update(given)
-                with suppress(GoogleAPICallError):  # the broker is away: the leases end by themselves
-                    await self._set_deadline(given, 0)
-                begun_again = any(received.message.message_id == first for received in line)
-            while line and line[0].message.message_id != first:
-                self._release(line.popleft().ack_id, self._nacks)
-            self._note_room()
-            if line:
-                self._ready.put_nowait(line[0])
-            else:
-                del self._lines[key]
 
     def _release(self, ack_id: str, batch: _Batch) -> None:
         self._leased.discard(ack_id)
@@ -313,6 +298,11 @@ class _Batch:
             ids, self._ids = self._ids, []
             with suppress(GoogleAPICallError):  # the broker is away: the lease ends by itself
                 await self._send(ids)
+
+
+def _place(received: ReceivedMessage) -> tuple[int, str]:
+    """Brokers on this machine count their messages."""
+    return len(received.message.message_id), received.message.message_id
 
 
 def push_body(subscription: str, received: ReceivedMessage) -> bytes:

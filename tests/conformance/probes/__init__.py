@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from conformance.world import World
+    from orderflow.ports import Publisher
 
 LEASE_S = 10
 """For how long a probe hides a message that it handed over: the least that all three brokers take."""
@@ -42,6 +43,10 @@ class Broker(Protocol):
 
     def probe(self, filters: dict[str, list[str]]) -> Probe:
         """Subscribe a new queue: all attributes must match, each any of its values; without any it hears everything."""
+
+    def ordered(self, filters: dict[str, list[str]]) -> tuple[Probe, Publisher]:
+        """Subscribe a new queue as that of a service that is ordered, and publish as where there is such a service.
+        Only where the cloud has order."""
 
 
 def open_broker(world: World, stack: ExitStack) -> Broker:

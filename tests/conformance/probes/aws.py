@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from conformance.probes import LEASE_S, Received
+from orderflow_aws.publisher import SnsPublisher
 from orderflow_aws.sdk import Clients
 
 if TYPE_CHECKING:
@@ -55,16 +56,29 @@ class SnsBroker:
         self._stack = stack
 
     def probe(self, filters: dict[str, list[str]]) -> SqsProbe:
+        return self._probe(filters, self._topic_arn, f"probe-{uuid.uuid4().hex[:12]}", {})
+
+    def ordered(self, filters: dict[str, list[str]]) -> tuple[SqsProbe, SnsPublisher]:
+        """As Terraform does it where a service is ordered: a second topic, to which only its queue is subscribed."""
+        sns, name = self._clients.sns, f"probe-{uuid.uuid4().hex[:12]}.fifo"
+        topic_arn = sns.create_topic(
+            Name=name, Attributes={"FifoTopic": "true", "FifoThroughputScope": "MessageGroup"}
+        )["TopicArn"]
+        self._stack.callback(sns.delete_topic, TopicArn=topic_arn)
+        fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+        probe = self._probe(filters, topic_arn, name, fifo)
+        return probe, SnsPublisher(self._clients, self._topic_arn, topic_arn)
+
+    def _probe(self, filters: dict[str, list[str]], topic_arn: str, name: str, more: dict[str, str]) -> SqsProbe:
         sqs, sns = self._clients.sqs, self._clients.sns
-        url = sqs.create_queue(
-            QueueName=f"probe-{uuid.uuid4().hex[:12]}", Attributes={"VisibilityTimeout": str(LEASE_S)}
-        )["QueueUrl"]
+        settings: Any = {"VisibilityTimeout": str(LEASE_S), **more}
+        url = sqs.create_queue(QueueName=name, Attributes=settings)["QueueUrl"]
         self._stack.callback(sqs.delete_queue, QueueUrl=url)
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(_policy(arn, self._topic_arn))})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(_policy(arn, topic_arn))})
         attributes = {"RawMessageDelivery": "true", **({"FilterPolicy": json.dumps(filters)} if filters else {})}
         subscription = sns.subscribe(
-            TopicArn=self._topic_arn, Protocol="sqs", Endpoint=arn, Attributes=attributes, ReturnSubscriptionArn=True
+            TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes=attributes, ReturnSubscriptionArn=True
         )["SubscriptionArn"]
         self._stack.callback(sns.unsubscribe, SubscriptionArn=subscription)
         return SqsProbe(sqs, url)

@@ -11,9 +11,14 @@ from google.cloud import pubsub_v1
 
 from conformance.probes import LEASE_S, Received
 from orderflow.topology import pubsub_filter
+from orderflow_gcp.publisher import PubSubPublisher
 
 if TYPE_CHECKING:
     from conformance.world import World
+
+
+REGION = "europe-west1"
+"""Where events are published in order: any region will do, as long as it is one."""
 
 
 class PullProbe:
@@ -50,13 +55,20 @@ class PullProbe:
 class PubSubBroker:
     """`conformance.probes.Broker` on Pub/Sub."""
 
-    def __init__(self, project: str, topic: str, stack: ExitStack) -> None:
+    def __init__(self, project: str, prefix: str, stack: ExitStack) -> None:
         self._project = project
-        self._topic = topic
+        self._prefix = prefix
+        self._topic = f"projects/{project}/topics/{prefix}-events"
         self._stack = stack
         self._subscriber = stack.enter_context(pubsub_v1.SubscriberClient())
 
     def probe(self, filters: dict[str, list[str]]) -> PullProbe:
+        return self._probe(filters, ordered=False)
+
+    def ordered(self, filters: dict[str, list[str]]) -> tuple[PullProbe, PubSubPublisher]:
+        return self._probe(filters, ordered=True), PubSubPublisher(self._project, self._prefix, REGION)
+
+    def _probe(self, filters: dict[str, list[str]], *, ordered: bool) -> PullProbe:
         name = f"projects/{self._project}/subscriptions/probe-{uuid.uuid4().hex[:12]}"
         self._subscriber.create_subscription(
             request={
@@ -64,6 +76,7 @@ class PubSubBroker:
                 "topic": self._topic,
                 "ack_deadline_seconds": LEASE_S,
                 "filter": pubsub_filter(filters) if filters else "",
+                "enable_message_ordering": ordered,
             }
         )
         self._stack.callback(self._subscriber.delete_subscription, subscription=name)
@@ -74,4 +87,4 @@ def open_broker(world: World, stack: ExitStack) -> PubSubBroker:
     """The topic of a running Google Cloud."""
     project = world.environ["GOOGLE_CLOUD_PROJECT"]
     prefix = world.environ.get("ORDERFLOW_PREFIX", "orderflow")
-    return PubSubBroker(project, f"projects/{project}/topics/{prefix}-events", stack)
+    return PubSubBroker(project, prefix, stack)
