@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from typing import Any
 
 from orderflow import deadletters, log, sweeper
+from orderflow.attempts import COLLECTION as ATTEMPTS
 from orderflow.files import RECEIPTS
-from orderflow.ports import Ports
+from orderflow.keys import safe_key
+from orderflow.ports import DeadLetter, Ports
 from orderflow.service import Limits
 from orderflow.services import SERVICES, find
 from orderflow.settings import Settings
+from orderflow.steps import Remove, Resend, Steps
 from orderflow_local.memory import MemoryObjects
 from simulation.broker import Broker
-from simulation.invariants import Watch, at_rest
+from simulation.invariants import Watch, at_rest, awaited
 from simulation.memo import memoised
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.profiles import PROFILES, Profile
@@ -26,7 +30,7 @@ from simulation.store import SimulatedStore
 from simulation.weather import Weather, draw_settings
 from simulation.workers import FILES, Fleet, Invocation
 from simulation.workload import Workload
-from simulation.world import BEGIN, World
+from simulation.world import BEGIN, Violation, World
 
 CORE = ("order", "inventory", "payment", "shipping", "fraud")
 """The services that the invariants are about; the others take part in every seventh run."""
@@ -121,13 +125,13 @@ class Run:
         self.active = list(SERVICES) if self.everybody else list(CORE)
         limits = {name: find(name).limits for name in self.active} | {FILES: Limits(batch_size=1, timeout_s=50)}
         self.store = SimulatedStore(self.world, self.weather.lagging_index, through_json=through_json)
-        self.watch = Watch()
+        self.watch = Watch(self.settings, self.world)
         self.store.watchers.append(self.watch.written)
         self.broker = Broker(self.world, self.profile, self.weather, limits)
         self.broker.filters = {name: find(name).subscription_filter() for name in self.active}
         self.broker.publishing = self.watch.published
         dependencies: dict[str, Any] = {
-            "gateway": Gateway(self.world, self.settings.gateway_key_life),
+            "gateway": Gateway(self.world, self.settings.gateway_key_life, self.weather),
             "carrier": Carrier(self.world),
             **{channel: Messenger(self.world) for channel in ("email", "sms", "push")},
         }
@@ -141,6 +145,7 @@ class Run:
             dependencies=dependencies,
         )
         self.fleet = Fleet(self.world, ports, self.broker, self.settings, self.weather, self.profile, limits)
+        self.fleet.let_go = partial(self.watch.let_go, self.broker.published)
         self.workload = Workload(self.world, self.store, self.broker, self.fleet, self.settings, self.weather)
 
     def run(self) -> Result:
@@ -181,6 +186,7 @@ class Run:
         """Let go of each other, so that nothing of the run but its trace outlives it."""
         self.broker.receive = lambda service: None
         self.fleet.erase = lambda order_id: None
+        self.fleet.let_go = lambda service, event_id: None
         self.world.forget_plans()
 
     def _come_to_rest(self) -> list[tuple[str, str]]:
@@ -202,7 +208,7 @@ class Run:
                 self._operate()
             else:
                 world.time = max(world.time, min(waiting) + self.weather.skew)
-                self._sweep()
+            self._sweep()
         if not dry:
             return [("the run does not come to rest: messages go round for ever", "")]
         stuck = [key for key, document in self.store.all("orders") if _open(document)]
@@ -226,19 +232,66 @@ class Run:
         for service, letters in self.broker.letters.items():
             for letter in list(letters):
                 thrown_away = 0.7 if letter.reason == "malformed" else 0.3
-                act = deadletters.discard if self.world.random.random() < thrown_away else deadletters.redrive
                 declared = RECEIPTS if service == FILES else process.find(service)
+                if self.world.random.random() < thrown_away:
+                    handler, ended = deadletters.discard(process.shell, declared, letter), self._thrown_away(letter)
+                else:
+                    redriving = deadletters.redrive(process.shell, declared, letter)
+                    handler, ended = _resent_first(redriving), self._redriven(letter)
                 subject = letter.attributes.get("order_id", "")
                 Invocation(
                     self.fleet,
                     process,
                     "operator",
-                    [act(process.shell, declared, letter)],
+                    [handler],
                     [(subject, letter.event_id)],
                     60.0,
-                    lambda results: None,
+                    ended,
                     lambda: None,
                 )
+
+    def _redriven(self, letter: DeadLetter) -> Callable[[list[Any]], None]:
+        """What must be when the operator is through: the message has all its attempts again, unless somebody else
+        counted one meanwhile, or a fault was met."""
+        key = safe_key(f"{letter.service}.{letter.event_id}")
+        before, faults = self.store.get(ATTEMPTS, key), self.fleet.faults["operator", letter.event_id]
+
+        def ended(results: list[Any]) -> None:
+            if isinstance(results[0], Violation):
+                self.world.violate(str(results[0]))
+            spent = self.store.get(ATTEMPTS, key)
+            if results[0] is not None or before is None or spent is None or spent.version != before.version:
+                return
+            if spent.document["count"] and self.fleet.faults["operator", letter.event_id] == faults:
+                self.world.violate(f"R-REL-8: {letter.service} {letter.event_id} was redriven without its attempts")
+
+        return ended
+
+    def _thrown_away(self, letter: DeadLetter) -> Callable[[list[Any]], None]:
+        """What must be when the operator is through: a letter that nobody waits for is gone."""
+
+        def ended(results: list[Any]) -> None:
+            if isinstance(results[0], str) and letter.service != FILES and not awaited(letter.service):
+                self.world.violate(f"rule 14: nobody waits for {letter.service} {letter.event_id}, but: {results[0]}")
+
+        return ended
+
+
+def _resent_first(redriving: Steps[Any]) -> Steps[Any]:
+    """The steps of a redrive. A letter that is removed before its message is on its way may be lost."""
+    resent, go_on, answer = False, redriving.send, None
+    while True:
+        try:
+            step = go_on(answer)
+        except StopIteration as end:
+            return end.value
+        if type(step) is Remove and not resent:
+            raise Violation(f"R-REL-8: the letter of {step.letter.event_id} is removed before it is resent")
+        try:
+            answer, go_on = (yield step), redriving.send
+            resent = resent or type(step) is Resend
+        except Exception as error:
+            answer, go_on = error, redriving.throw
 
 
 class _NoClock:
