@@ -38,6 +38,7 @@ locals {
       lock_seconds       = local.limits[name].lock_s
       max_deliveries     = local.limits[name].broker_max_deliveries
       oldest_seconds     = local.limits[name].oldest_message_alarm_s
+      ordered            = try(service.ordered, false)
       own_dead_letters   = service.trigger != "sink"
       subscribed         = service.trigger != "object"
       timeout_in_seconds = local.limits[name].timeout_s

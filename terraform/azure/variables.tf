@@ -214,10 +214,4 @@ variable "topology_file" {
     ]), false)
     error_message = "The topology must have one service with each of the triggers http, object and sink: one door, one drop bucket, one archive."
   }
-
-  # learn.microsoft.com/azure/event-grid/delivery-and-retry
-  validation {
-    condition     = try(alltrue([for service in values(jsondecode(file(var.topology_file)).services) : !try(service.ordered, false)]), false)
-    error_message = "The topology asks for events in order, which Azure does not have: Event Grid delivers in any order. Declare these without ordered: ${try(join(", ", [for name, service in jsondecode(file(var.topology_file)).services : name if try(service.ordered, false)]), "")}."
-  }
 }

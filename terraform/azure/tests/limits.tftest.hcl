@@ -89,6 +89,22 @@ run "more_filter_values_than_event_grid_counts_are_refused" {
   expect_failures = [var.queues]
 }
 
+run "a_service_that_wants_its_events_in_order_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/messaging"
+  }
+
+  variables {
+    queues = {
+      payment = { filter = {}, lock_seconds = 180, max_deliveries = 100, ordered = true, own_dead_letters = true, subscribed = true, timeout_in_seconds = 30 }
+    }
+  }
+
+  expect_failures = [var.queues]
+}
+
 run "a_timer_that_no_cron_expression_of_minutes_says_is_refused" {
   command = plan
 

@@ -82,13 +82,3 @@ run "a_file_that_is_no_topology_is_refused" {
 
   expect_failures = [var.topology_file]
 }
-
-run "a_service_that_wants_its_events_in_order_is_refused" {
-  command = plan
-
-  variables {
-    topology_file = "tests/fixtures/ordered.json"
-  }
-
-  expect_failures = [var.topology_file]
-}

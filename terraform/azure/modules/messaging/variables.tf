@@ -26,6 +26,7 @@ variable "queues" {
     filter             = map(list(string))
     lock_seconds       = number
     max_deliveries     = number
+    ordered            = optional(bool, false)
     own_dead_letters   = bool
     subscribed         = bool
     timeout_in_seconds = number
@@ -42,6 +43,12 @@ variable "queues" {
   validation {
     condition     = alltrue([for queue in values(var.queues) : queue.lock_seconds > queue.timeout_in_seconds])
     error_message = "lock_s must be longer than timeout_s: a message whose lock ends while it is processed comes again."
+  }
+
+  # learn.microsoft.com/azure/event-grid/delivery-and-retry
+  validation {
+    condition     = !anytrue([for queue in values(var.queues) : queue.ordered])
+    error_message = "Azure has no order: Event Grid delivers events in any. Declare without ordered: ${join(", ", [for service, queue in var.queues : service if queue.ordered])}."
   }
 
   validation {
