@@ -310,6 +310,14 @@ def test_load_files_gives_back_only_the_file_that_must_come_again(
     assert {failure["itemIdentifier"] for failure in answer["batchItemFailures"]} == failed
 
 
+def test_a_notification_of_several_files_comes_again_while_one_of_them_must(app: FakeApp) -> None:
+    app.outcome = lambda name: Retry(100.0, "busy") if name == "stock/bad.csv" else Done()
+    both = [json.loads(notification(name))["Records"][0] for name in ("stock/good.csv", "stock/bad.csv")]
+    answer = entrypoints.load_files({"Records": [record("m-1", json.dumps({"Records": both}))]}, CONTEXT)
+    assert app.asked == ["stock/good.csv", "stock/bad.csv"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
 def test_sweep_answers_what_it_did(app: FakeApp) -> None:
     app.swept = Swept(looked_at=3, expired=1)
     event = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": "{}"}
