@@ -22,6 +22,7 @@ from orderflow_local.memory import MemoryObjects
 from simulation.invariants import Watch
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.store import SimulatedStore
+from simulation.weather import Weather
 from simulation.world import SkewedClock, Violation, World
 
 Match = Callable[[Any], bool]
@@ -116,9 +117,9 @@ class Scene:
         self.settings = Settings(**{"stock_shards": 1, "log_level": "ERROR", **settings})
         self.world = World(0)
         self.store = SimulatedStore(self.world, through_json=True)
-        self.watch = Watch()
+        self.watch = Watch(self.settings, self.world)
         self.store.watchers.append(self.watch.written)
-        self.gateway = Gateway(self.world, self.settings.gateway_key_life)
+        self.gateway = Gateway(self.world, self.settings.gateway_key_life, Weather())
         self.carrier = Carrier(self.world)
         self.published: list[Envelope] = []
         self.letters: list[DeadLetter] = []

@@ -9,21 +9,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from orderflow import api, driver, files, processing, sweeper
-from orderflow.envelope import Envelope, decode
-from orderflow.events import InventoryReleased, OutOfStock
-from orderflow.ports import Conflict, Delivery, Unavailable
+from orderflow import api, deadletters, driver, files, processing, sweeper
+from orderflow.attempts import Attempts
+from orderflow.breaker import Breakers
+from orderflow.envelope import Envelope, decode, derived_id
+from orderflow.events import InventoryReleased, OutOfStock, PaymentRefunded, Shortage
+from orderflow.ports import Conflict, DeadLetter, Delivery, Stored, Unavailable
 from orderflow.processing import Done, Retry, Shell
 from orderflow.record import Record, load
-from orderflow.service import Call, Commit, Declined, Fail, Service, Wait
-from orderflow.services import channels, find, inventory, order, payment, shipping
+from orderflow.service import Call, Commit, Declined, Fail, Service, Unanswered, Wait
+from orderflow.services import channels, find, inventory, notification, order, payment, shipping
 from orderflow.settings import Settings
 from orderflow.state import State
-from orderflow.steps import Get, Publish, Put, Steps
+from orderflow.steps import Get, Publish, PublishAll, Put, Remove, Resend, Steps
 from simulation import workers
 from simulation.profiles import PROFILES
 from simulation.simulator import Result, simulate
@@ -49,6 +52,13 @@ BUGS: list[Bug] = []
 
 ERASING = Weather(outside=0.6, erased=0.8, lasts=600.0)
 FAILING = Weather(outside=0.9, lasts=2000.0)
+LONG_OUTAGES = Weather(outages=6, lasts=2000.0)
+CROWDED = Weather(conflict=0.5, rare=0.01, lasts=300.0)
+DELAYING = Weather(delayed=0.5, lasts=300.0)
+HASTY = Settings(conflict_tries=2, log_level="ERROR")
+SUSPICIOUS = Settings(elevated_from=10, high_from=50, suspect_from=100, log_level="ERROR")
+SWEPT = Settings(sweep_after=1.0, sweep_cap=8.0, log_level="ERROR")
+STALLING = Weather(stall=0.3, lasts=600.0)
 PATIENT = Settings(breaker_failures=1000, sweep_after=60.0, log_level="ERROR")
 
 
@@ -503,3 +513,249 @@ def forgets_the_schema() -> AbstractContextManager[Any]:
         return {**write(self, previous), "schema": self.schema_number()}
 
     return patch.object(State, "write", wrong)
+
+
+# Bugs that were thought of after the simulator was written, by somebody who looked for what it would not see
+
+
+@bug("a failed probe of an open circuit breaker uses up attempts")
+def probes_burn_attempts() -> AbstractContextManager[Any]:
+    leave, call = Shell._leave_to_call, Shell._call
+    probing: list[Any] = []
+
+    def asked(self: Shell, effect: Any) -> Steps[bool]:
+        if (yield from leave(self, effect)):
+            probing.append(effect)
+        return False
+
+    def wrong(self: Shell, effect: Call, probe: bool) -> Steps[Any]:
+        return (yield from call(self, effect, any(effect is each for each in probing)))
+
+    return _both(patch.object(Shell, "_leave_to_call", asked), patch.object(Shell, "_call", wrong))
+
+
+@bug("a deadline ends a handler between a call and its record", everybody=True, weather=STALLING)
+def ends_owing() -> AbstractContextManager[Any]:
+    return patch.object(driver, "Ask", type("Nothing", (), {}))
+
+
+@bug("a failed publish of a batch is told to the first of it only")
+def tells_the_first() -> AbstractContextManager[Any]:
+    interleave = driver.interleave
+
+    def wrong(batch: Any, late: Any) -> Any:
+        driving, answer = interleave(batch, late), None
+        while True:
+            try:
+                places, step = driving.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = yield places, step
+            if isinstance(step, PublishAll) and isinstance(answer, Exception):
+                answer = [Unavailable(str(answer)), *[None] * (len(places) - 1)]
+
+    return patch.object(workers, "interleave", wrong)
+
+
+@bug("an event that is still at work may come again with other content")
+def forgets_what_it_works_on() -> AbstractContextManager[Any]:
+    def wrong(self: Record[Any], cause: Any) -> bool:
+        return cause.id in self.absorbed and self.absorbed[cause.id][0] != cause.digest
+
+    return patch.object(Record, "contradicts", wrong)
+
+
+@bug("a redrive gives no attempts back")
+def spent_attempts() -> AbstractContextManager[Any]:
+    def wrong(self: Attempts, service: Service[Any], event_id: str) -> Steps[None]:
+        yield from ()
+
+    return patch.object(Attempts, "forget", wrong)
+
+
+@bug("a redrive removes the letter before its message is on its way")
+def removes_first() -> AbstractContextManager[Any]:
+    def wrong(shell: Shell, service: Service[Any], letter: DeadLetter) -> Steps[str | None]:
+        yield Remove(letter)
+        yield Resend(letter)
+        return None
+
+    return patch.object(deadletters, "redrive", wrong)
+
+
+@bug(
+    "a letter that nobody waits for cannot be thrown away", orders=4, everybody=True, weather=FAILING, settings=PATIENT
+)
+def keeps_letters() -> AbstractContextManager[Any]:
+    needed = deadletters._needed
+
+    def wrong(shell: Shell, service: Service[Any], envelope: Envelope) -> Steps[str | None]:
+        return (yield from needed(shell, service, envelope)) or (None if service.emits else "it emits nothing")
+
+    return patch.object(deadletters, "_needed", wrong)
+
+
+@bug("a dead letter has lost the attributes of its message")
+def loses_attributes() -> AbstractContextManager[Any]:
+    bury = Shell._bury
+
+    def wrong(self: Shell, service: Service[Any], delivery: Delivery, *arguments: Any, **more: Any) -> Steps[Any]:
+        return (yield from bury(self, service, replace(delivery, attributes={}), *arguments, **more))
+
+    return patch.object(Shell, "_bury", wrong)
+
+
+@bug("the filter is left to the broker")
+def filters_nothing() -> AbstractContextManager[Any]:
+    return patch.object(Service, "lets_through", lambda self, attributes: True)
+
+
+@bug("a circuit breaker knows its last failure only")
+def forgets_failures() -> AbstractContextManager[Any]:
+    def wrong(self: Breakers, name: str) -> Steps[None]:
+        stored = yield from self._read(name)
+        now = self._clock.now()
+        opened = now + self._settings.breaker_cooldown if stored and stored.document["open_until"] else 0.0
+        yield from self._write(name, {"failures": [now], "open_until": opened, "probe_until": 0.0}, stored)
+
+    return patch.object(Breakers, "failed", wrong)
+
+
+@bug("an open circuit breaker is probed by everybody")
+def probes_together() -> AbstractContextManager[Any]:
+    look = Breakers._look
+
+    def wrong(self: Breakers, name: str) -> Steps[Stored | None]:
+        stored = yield from look(self, name)
+        return stored and Stored({**stored.document, "probe_until": 0.0}, stored.version)
+
+    return patch.object(Breakers, "_look", wrong)
+
+
+@bug("the sweeper's intervals double without end", weather=LONG_OUTAGES, settings=SWEPT)
+def sweeps_ever_later() -> AbstractContextManager[Any]:
+    def wrong(placed: Any, shell: Shell, now: float) -> Any:
+        interval = shell.settings.sweep_after * 2.0 ** (placed.sweeps + 1)
+        return placed.model_copy(update={"sweeps": placed.sweeps + 1, "due_at": now + interval})
+
+    return patch.object(sweeper, "_later", wrong)
+
+
+@bug("a refused refund is asked for again under the same key")
+def same_key_for_ever() -> AbstractContextManager[Any]:
+    resume = payment.resume
+
+    def wrong(*arguments: Any) -> Any:
+        decision = resume(*arguments)
+        return Fail(decision.reason) if isinstance(decision, Fail) else decision
+
+    return services(find("payment"), resume=wrong)
+
+
+@bug("a suspicion cancels what is confirmed", weather=DELAYING, settings=SUSPICIOUS)
+def suspects_late() -> AbstractContextManager[Any]:
+    def wrong(placed: Any, reason: str, context: Any) -> Any:
+        undecided = placed.status in ("pending", "confirmed")
+        return order.cancel(placed, reason, context.now) if undecided else Commit(placed)
+
+    return patch.object(order, "_cancel_if_pending", wrong)
+
+
+@bug("an order is refused that several shards together could cover")
+def wants_one_shard() -> AbstractContextManager[Any]:
+    plan_again = inventory._plan_again
+
+    def wrong(reservation: Any, states: Any, context: Any) -> Any:
+        shards = context.settings.stock_shards
+        for at, line in enumerate(reservation.lines):
+            available = [state["available"] if state else 0 for state in states[at * shards : (at + 1) * shards]]
+            if max(available) < line.quantity:
+                short = Shortage(sku=line.sku, requested=line.quantity, available=sum(available))
+                refused = reservation.model_copy(update={"status": "refused", "plan": ()})
+                return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=(short,)),))
+        return plan_again(reservation, states, context)
+
+    return patch.object(inventory, "_plan_again", wrong)
+
+
+@bug("a refund is told of by the charge's id")
+def tells_the_charge() -> AbstractContextManager[Any]:
+    told = payment._refund_event
+
+    def wrong(paying: Any) -> PaymentRefunded:
+        return told(paying).model_copy(update={"refund_id": paying.charge_id})
+
+    return patch.object(payment, "_refund_event", wrong)
+
+
+@bug("a message that the provider did not answer is given up", everybody=True)
+def gives_up_messages() -> AbstractContextManager[Any]:
+    resume = {channel: find(channel).resume for channel in ("email", "sms", "push")}
+
+    def giving_up(channel: str) -> Any:
+        def wrong(message: Any, event: Any, outcome: Any, context: Any) -> Any:
+            if isinstance(outcome, Unanswered):
+                return Commit(message.model_copy(update={"status": "undeliverable", "note": outcome.error}))
+            known = resume[channel]
+            assert known is not None
+            return known(message, event, outcome, context)
+
+        return wrong
+
+    return _both(*(services(find(channel), resume=giving_up(channel)) for channel in resume))
+
+
+@bug("messages about two orders of a customer are taken for one", everybody=True)
+def confuses_messages() -> AbstractContextManager[Any]:
+    request = notification._request
+
+    def wrong(event: Any, template: str, channel: Any) -> Any:
+        wanted = derived_id(event.customer_id, template, channel)
+        return request(event, template, channel).model_copy(update={"notification_id": wanted})
+
+    return patch.object(notification, "_request", wrong)
+
+
+@bug("analytics counts refunds as revenue", everybody=True)
+def earns_by_refunds() -> AbstractContextManager[Any]:
+    decide = find("analytics").decide
+
+    def wrong(totals: Any, event: Any, context: Any) -> Any:
+        if isinstance(event, PaymentRefunded):
+            event = event.model_copy(update={"amount": -event.amount})
+        return decide(totals, event, context)
+
+    return services(find("analytics"), decide=wrong)
+
+
+@bug("an idempotency key does not know how it is to be paid")
+def ignores_tokens() -> AbstractContextManager[Any]:
+    identify = api.Api._identify
+
+    def wrong(self: Any, customer: str, request: Any, wanted: Any) -> Any:
+        return identify(self, customer, request, wanted.model_copy(update={"payment_token": "any"}))
+
+    return patch.object(api.Api, "_identify", wrong)
+
+
+@bug("a file is known by its name only")
+def files_by_name() -> AbstractContextManager[Any]:
+    class Hashes:
+        @staticmethod
+        def sha256(content: bytes) -> Any:
+            return sha256(content.split(b"\0")[0])
+
+    return patch.object(files, "hashlib", Hashes)
+
+
+@bug("a row that others always overtook is put aside", weather=CROWDED, settings=HASTY)
+def puts_aside() -> AbstractContextManager[Any]:
+    load_price = files._load_price
+
+    def wrong(shell: Shell, row_id: str, row: Any) -> Steps[bool]:
+        try:
+            return (yield from load_price(shell, row_id, row))
+        except Conflict:
+            return False
+
+    return patch.object(files, "_load_price", wrong)

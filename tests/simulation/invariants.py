@@ -4,22 +4,29 @@ to I6 are those of docs/guarantees.md."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
+from orderflow.breaker import COLLECTION as BREAKERS
 from orderflow.envelope import Envelope
 from orderflow.events import read
 from orderflow.files import RECEIPTS
+from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document
 from orderflow.service import Service
 from orderflow.services import SERVICES, find
+from orderflow.services.analytics import Totals, merge
+from orderflow.settings import Settings
 from simulation.broker import Broker
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.releases import MARK
 from simulation.store import SimulatedStore
 from simulation.workers import Fleet
 from simulation.workload import Workload
-from simulation.world import Violation
+from simulation.world import Violation, World
+
+CLOCKS_APART_S = 10.0
+"""At most so far a process's clock is from the world's: twice what `Weather.draw` has."""
 
 MOVES = {
     ("pending", "confirmed"),
@@ -32,9 +39,13 @@ MOVES = {
 class Watch:
     """Checks each write and each publish as it happens, and remembers what was absorbed and emitted."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, world: World) -> None:
         self.absorbed: Counter[tuple[str, str]] = Counter()
         self.emitted: dict[str, dict[str, Any]] = {}
+        self._followed: dict[tuple[str, str], list[str]] = {}
+        """Ids of what a service emitted for an event."""
+        self._settings = settings
+        self._world = world
         self._owners: dict[str, Service[Any]] = {find(name).collection: find(name) for name in SERVICES}
         self._owners[RECEIPTS.collection] = RECEIPTS
 
@@ -48,8 +59,13 @@ class Watch:
             self._absorbing(self._owners[collection], key, document, previous)
         if collection == "stock":
             _balanced(key, document["state"])
+        elif collection == BREAKERS:
+            _trips(key, document, previous, self._settings)
         elif collection == "orders" and previous is not None:
             _moved(key, document["state"], previous["state"])
+            longest = max(self._settings.sweep_cap, self._settings.sweep_after) + CLOCKS_APART_S
+            if document["state"]["due_at"] > self._world.time + longest:
+                raise Violation(f"I1: the sweeper comes back to order {key} too late")
 
     def published(self, envelope: Envelope) -> None:
         """Check that an event was committed before it is published, and is the same every time."""
@@ -59,6 +75,12 @@ class Watch:
         if committed != envelope.to_dict():
             raise Violation(f"{envelope.kind} {envelope.id} was published with other content than was committed")
 
+    def let_go(self, published: Container[str], service: str, event_id: str) -> None:
+        """Check that an event is acknowledged only when everything that followed from it is published."""
+        for followed in self._followed.get((service, event_id), ()):
+            if followed not in published:
+                raise Violation(f"I5: {service} let go of {event_id} before {followed} was published")
+
     def _absorbing(self, service: Service[Any], key: str, document: Document, previous: Document | None) -> None:
         before = previous["absorbed"] if previous else []
         after = document["absorbed"]
@@ -66,7 +88,10 @@ class Watch:
             return
         if [entry[0] for entry in after[: len(before)]] != [entry[0] for entry in before]:
             raise Violation(f"I5: {service.name} {key} forgot what it had absorbed")
-        for cause_id, _, envelopes in after[len(before) :]:
+        for cause_id, digest, envelopes in after[len(before) :]:
+            if cause_id in self.emitted:
+                _heard(service, Envelope.trusted(self.emitted[cause_id]), digest)
+            self._followed[service.name, cause_id] = [envelope["id"] for envelope in envelopes]
             self.absorbed[service.name, cause_id] += 1
             if self.absorbed[service.name, cause_id] > 1:
                 raise Violation(f"I5: {service.name} absorbed {cause_id} twice")
@@ -74,6 +99,22 @@ class Watch:
                 if envelope["id"] in self.emitted:
                     raise Violation(f"{envelope['kind']} {envelope['id']} was emitted twice")
                 self.emitted[envelope["id"]] = envelope
+                if envelope["kind"] == "OutOfStock":
+                    _short(envelope)
+
+
+def _heard(service: Service[Any], envelope: Envelope, digest: str) -> None:
+    attributes = envelope.attributes()
+    if not all(attributes.get(name) in values for name, values in service.subscription_filter().items()):
+        raise Violation(f"I5: {service.name} absorbed {envelope.kind} {envelope.id}, which its filter keeps back")
+    if digest != envelope.digest():
+        raise Violation(f"R-REL-13: {service.name} absorbed other content than that of {envelope.kind} {envelope.id}")
+
+
+def _short(envelope: dict[str, Any]) -> None:
+    for short in envelope["data"]["missing"]:
+        if short["available"] >= short["requested"]:
+            raise Violation(f"R-INV-1: order {envelope['subject']} is refused though there is enough: {short}")
 
 
 def _kept(collection: str, key: str, document: Document, previous: Document) -> None:
@@ -88,9 +129,26 @@ def _balanced(key: str, stock: dict[str, Any]) -> None:
         raise Violation(f"I3: stock {key} does not add up: {stock}")
 
 
+def _trips(name: str, breaker: Document, previous: Document | None, settings: Settings) -> None:
+    """A breaker counts every failure of its window, opens with the last that it bears, and lets one probe at a time."""
+    before = previous or {"failures": [], "open_until": 0.0, "probe_until": 0.0}
+    if breaker["probe_until"]:
+        if breaker["probe_until"] - settings.breaker_cooldown < before["probe_until"] - 0.001:
+            raise Violation(f"R-REL-5: {name} is probed by two at once: {before}, {breaker}")
+    elif breaker["failures"]:
+        now = breaker["failures"][-1]
+        known = 1 + sum(now - at < settings.breaker_window for at in before["failures"])
+        if len(breaker["failures"]) < min(known, settings.breaker_failures):
+            raise Violation(f"R-REL-5: the breaker of {name} forgot a failure: {before}, {breaker}")
+        if known >= settings.breaker_failures and not breaker["open_until"]:
+            raise Violation(f"R-REL-5: the breaker of {name} stays closed after {known} failures")
+
+
 def _moved(key: str, state: dict[str, Any], before: dict[str, Any]) -> None:
     if before["status"] != state["status"] and (before["status"], state["status"]) not in MOVES:
         raise Violation(f"R-ORD-3: order {key} went from {before['status']} to {state['status']}")
+    if (before["status"], state["status"]) == ("confirmed", "cancelled") and "shipment-refused" not in state["reason"]:
+        raise Violation(f"R-ORD-3: order {key} was confirmed and is cancelled: {state['reason']}")
 
 
 def at_rest(
@@ -105,19 +163,27 @@ def at_rest(
         for message in _order(key, document["state"], store, dependencies["gateway"], dependencies["carrier"]):
             yield message, key
     yield from _stock(store, workload)
+    for sku in workload.articles:
+        if store.get("catalogue", sku) is None:
+            yield f"R-INV-4: the price of {sku} was handed in and is not in the catalogue", sku
     yield from _events(store, broker, fleet, watch, active)
     buried = {(letter.service, letter.body) for letter in broker.buried}
     for service, body in workload.poison:
         if (service, body) not in buried:
             yield f"I6: a message that {service} could not read is in no DLQ: {body!r}", "poison"
     for letter in broker.buried:
-        reason = _unstated(letter, fleet)
+        original = broker.published.get(letter.event_id)
+        if original and not original[0].attributes().items() <= letter.attributes.items():
+            yield f"I6: a letter lost the attributes of its message: {letter}", letter.event_id
+        reason = None if (letter.service, letter.body) in workload.forged else _unstated(letter, fleet)
         if reason:
             yield f"I6: {reason}: {letter.service} {letter.event_id} {letter.reason} {letter.detail}", letter.event_id
     for service, letters in broker.letters.items():
         if letters:
             yield f"I6: {len(letters)} letters are left in the DLQ of {service}: {letters[0].detail}", service
     yield from _messages(store, broker, fleet)
+    yield from _truth(store, watch, dependencies["gateway"], dependencies["carrier"])
+    yield from _totals(store, watch)
 
 
 def _order(key: str, order: dict[str, Any], store: SimulatedStore, gateway: Gateway, carrier: Carrier) -> Iterator[str]:
@@ -181,10 +247,14 @@ def _events(
             yield f"I5: {name} never absorbed {envelope.kind} {event_id}", envelope.subject
 
 
+def awaited(service: str) -> bool:
+    """Whether somebody waits for what a service has to say."""
+    return any(emitted.category != "message" for emitted in find(service).emits)
+
+
 def _given_up(broker: Broker, service: str, event_id: str) -> bool:
     """Whether an operator threw a message away that nobody waits for; such a one only."""
-    awaited = any(emitted.category != "message" for emitted in find(service).emits)
-    return not awaited and (service, event_id) in broker.discarded
+    return not awaited(service) and (service, event_id) in broker.discarded
 
 
 def _unstated(letter: DeadLetter, fleet: Fleet) -> str | None:
@@ -207,8 +277,53 @@ def _messages(store: SimulatedStore, broker: Broker, fleet: Fleet) -> Iterator[t
             causes = [entry[0] for entry in document["absorbed"]]
             if not causes and any(_given_up(broker, channel, cause) for cause in document.get("pending", ())):
                 continue
+            if state["status"] == "undeliverable" and state["note"] != "no contact":
+                yield f"{channel} {key} was given up: {state['note']}", state["order_id"]
             excused = sum(fleet.faults[channel, cause] for cause in causes)
             if state["status"] == "sending" or (state["status"] == "sent" and not sent):
                 yield f"{channel} {key} rests as {state['status']}, {sent} sent", state["order_id"]
             if sent > 1 + excused:
                 yield f"R-NOT-3: {channel} {key} was sent {sent} times, with {excused} faults", state["order_id"]
+
+
+def _truth(store: SimulatedStore, watch: Watch, gateway: Gateway, carrier: Carrier) -> Iterator[tuple[str, str]]:
+    """Events say what was really done."""
+    for emitted in watch.emitted.values():
+        data, subject = emitted["data"], emitted["subject"]
+        charges = {charge.charge_id: charge for charge in gateway.charges.get(subject, ())}
+        match emitted["kind"]:
+            case "PaymentCompleted":
+                true = data["charge_id"] in charges and charges[data["charge_id"]].amount == data["amount"]
+            case "PaymentRefunded":
+                true = any(
+                    data["refund_id"] in each.refunds and each.amount == data["amount"] for each in charges.values()
+                )
+            case "ShipmentCreated":
+                true = data["tracking"] in carrier.trackings
+            case "NotificationRequested":
+                stored = store.get(data["channel"], safe_key(data["notification_id"]))
+                about = stored.document["state"] if stored else data
+                true = (about["order_id"], about["template"]) == (data["order_id"], data["template"])
+            case _:
+                continue
+        if not true:
+            yield f"{emitted['kind']} {emitted['id']} does not say what was done: {data}", subject
+
+
+def _totals(store: SimulatedStore, watch: Watch) -> Iterator[tuple[str, str]]:
+    """The aggregates are those of what analytics has heard."""
+    events: Counter[str] = Counter()
+    revenue: Counter[str] = Counter()
+    for name, event_id in watch.absorbed:
+        if name == "analytics":
+            emitted = watch.emitted[event_id]
+            events[emitted["kind"]] += 1
+            sign = {"PaymentCompleted": 1, "PaymentRefunded": -1}.get(emitted["kind"], 0)
+            if sign:
+                revenue[emitted["data"]["currency"]] += sign * emitted["data"]["amount"]
+    totals = merge((Totals.of(document) for _, document in store.all("analytics")), "")
+    if totals.events != dict(events) or totals.revenue != dict(revenue):
+        yield (
+            f"R-ANA-1: analytics counts {totals.events} and {totals.revenue}, of {dict(events)} and {dict(revenue)}",
+            "",
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orderflow.ports import Unavailable
+from simulation.weather import Weather
 from simulation.world import Violation, World
 
 
@@ -37,10 +38,12 @@ class Charge:
 
 
 class Gateway(Dependency):
-    """Remembers an idempotency key for ``key_life`` seconds. A token ``refused...`` is refused."""
+    """Remembers an idempotency key for ``key_life`` seconds, and what it said to it first. A token ``refused...`` is
+    refused."""
 
-    def __init__(self, world: World, key_life: float) -> None:
+    def __init__(self, world: World, key_life: float, weather: Weather) -> None:
         super().__init__(world)
+        self.weather = weather
         self.key_life_seconds = int(key_life)
         self.charges: dict[str, list[Charge]] = defaultdict(list)
         self._remembered: dict[str, tuple[float, dict[str, Any]]] = {}
@@ -65,6 +68,8 @@ class Gateway(Dependency):
         known = self._recall(key)
         if known is not None:
             return known
+        if self._world.chance(self.weather.refused_refunds):
+            return self._remember(key, {"status": "refused", "reason": "not now"})
         charge = next(each for charges in self.charges.values() for each in charges if each.charge_id == charge_id)
         charge.refunds.append(f"re-{len(charge.refunds) + 1}-{charge_id}")
         if len(charge.refunds) > 1 or amount != charge.amount:
@@ -95,6 +100,7 @@ class Carrier(Dependency):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.labels: dict[str, list[str]] = defaultdict(list)
+        self.trackings: set[str] = set()
         self._answers: dict[str, dict[str, Any]] = {}
 
     def label(self, *, key: str, order_id: str, address: dict[str, Any], parcels: int) -> dict[str, Any]:
@@ -104,6 +110,7 @@ class Carrier(Dependency):
             if address["country"] != "AQ":
                 self.labels[order_id].append(key)
                 self._answers[key] = {"status": "accepted", "tracking": f"T{len(self.labels[order_id])}-{order_id}"}
+                self.trackings.add(self._answers[key]["tracking"])
                 if len(self.labels[order_id]) > 1:
                     raise Violation(f"I4: order {order_id} has two labels: {self.labels[order_id]}")
         return self._answers[key]

@@ -72,6 +72,8 @@ class Weather:
     """Messages that are none of ours."""
     redrives: int = 0
     """Times at which an operator redrives all dead letters, without waiting for the end."""
+    refused_refunds: float = 0.0
+    """A refund that the gateway refuses: to the same key it will never say anything else."""
     lagging_index: float = 0.0
     """A document that a query does not show although it was written a moment ago."""
     skew: float = 0.0
@@ -119,6 +121,7 @@ class Weather:
             step_s=random.choice((0.002, 0.02, 0.2)),
             lasts=random.choice((20.0, 120.0, 600.0, 2000.0)),
             erased=rate(0.5, 0.3),
+            refused_refunds=rate(0.5, 0.3),
         )
 
     def worst(self) -> Weather:

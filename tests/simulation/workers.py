@@ -11,6 +11,7 @@ from typing import Any
 from orderflow import files
 from orderflow.api import Api
 from orderflow.attempts import COLLECTION as ATTEMPTS
+from orderflow.breaker import COLLECTION as BREAKERS
 from orderflow.driver import OutOfTime, interleave
 from orderflow.ports import Conflict, Delivery, Ports, Unavailable
 from orderflow.processing import Done, Outcome, Retry, Shell
@@ -83,6 +84,8 @@ class Invocation:
         self._killed_at = fleet.world.time + timeout
         self._ended = ended
         self._died = died
+        self._probing: set[int] = set()
+        """The places of handlers whose next call is a probe of an open circuit breaker: no attempt if it fails."""
         deadline = process.clock.now() + timeout - MARGIN_S
         clock = process.clock
         self._driving: Driving = interleave(handlers, lambda: guarded and clock.now() >= deadline)
@@ -106,7 +109,10 @@ class Invocation:
             # From a tenth to ten times: while one handler takes a step, another may come and go.
             seconds = weather.step_s * 10.0 ** (2.0 * world.random.random() - 1.0)
             if world.chance(weather.stall) or (weather.rare and rare(step) and world.chance(weather.rare / 3)):
-                seconds += world.random.choice((1.0, 10.0, 1000.0)) * world.random.random()
+                longest = world.random.choice((1.0, 10.0, 1000.0, 0.0))
+                # Some end in the last moment, when the handler may not go on any more.
+                left = self._killed_at - world.time - MARGIN_S * world.random.random()
+                seconds = seconds + longest * world.random.random() if longest else max(seconds, left)
         if world.time + seconds >= self._killed_at:
             world.after(self._killed_at - world.time, self._kill, places, step)
         else:
@@ -132,10 +138,11 @@ class Invocation:
         if fault is None:
             answer = self._do(step)
             world.note(self._process.name, step, answer, self._subjects(places))
-            if type(step) is Ask and isinstance(answer, Unavailable):
-                self._fleet.count_failure(self._service, self._tags, places)
+            if type(step) is Ask and (isinstance(answer, Unavailable) or _refused_refund(step, answer)):
+                self._count_failure(places)
             if type(step) is Put and step.collection == ATTEMPTS:
                 self._fleet.count_attempt(self._service, self._tags[places[0]][1], step, answer)
+            self._look_for_probes(places[0], step, answer)
             self._next(answer)
             return
         self._fleet.count_fault(step, fault)
@@ -155,8 +162,20 @@ class Invocation:
                 answer = self._do_wrongly(step, fault)
                 world.note(self._process.name, step, (fault, told(answer)), self._subjects(places))
                 if type(step) is Ask:
-                    self._fleet.count_failure(self._service, self._tags, places)
+                    self._count_failure(places)
+                self._look_for_probes(places[0], step, answer)
                 self._next(answer)
+
+    def _count_failure(self, places: Sequence[int]) -> None:
+        if places[0] not in self._probing:
+            self._fleet.count_failure(self._service, self._tags, places)
+
+    def _look_for_probes(self, place: int, step: Step, answer: Any) -> None:
+        """A probe begins with a write of its breaker; it ends with its call, or where the handler must begin anew."""
+        if type(step) is Ask or isinstance(answer, Conflict):
+            self._probing.discard(place)
+        elif type(step) is Put and _begins_probe(step) and not isinstance(answer, Exception):
+            self._probing.add(place)
 
     def _draw_fault(self, step: Step) -> str | None:
         weather, random = self._fleet.weather, self._world.random
@@ -260,6 +279,8 @@ class Fleet:
         self.attempts: Counter[tuple[str, str]] = Counter()
         """Attempts that were counted since the count last began, by (service, event id)."""
         self.erase: Callable[[str], None] = lambda order_id: None
+        self.let_go: Callable[[str, str], None] = lambda service, event_id: None
+        """Told when a service acknowledges an event that it has handled."""
         self.faults: Counter[tuple[str, str]] = Counter()
         """Faults of any kind that met an event, by (service, event id)."""
         self._broker = broker
@@ -279,7 +300,7 @@ class Fleet:
     def calm_down(self, weather: Weather) -> None:
         """From now on nothing goes wrong."""
         self.stormy = False
-        self.weather = self._broker.weather = weather
+        self.weather = self._broker.weather = self.ports.dependencies["gateway"].weather = weather
 
     def process(self, service: str) -> Process:
         """An instance that has room, a new one if there is none."""
@@ -368,6 +389,8 @@ class Fleet:
         )
         if isinstance(outcome, Done):
             self.acknowledged[message.service, message.event_id] = outcome.note
+            if outcome.note in ("handled", "duplicate"):
+                self.let_go(message.service, message.event_id)
         self._broker.settle(receipt, outcome)
 
     # What the report and the invariants need to know.
@@ -419,6 +442,14 @@ class Fleet:
     def count_death(self, service: str, tags: list[tuple[str, str]]) -> None:
         for _, event_id in tags:
             self.faults[service, event_id] += 1
+
+
+def _begins_probe(step: Put) -> bool:
+    return step.collection == BREAKERS and bool(step.document["probe_until"])
+
+
+def _refused_refund(step: Ask, answer: Any) -> bool:
+    return step.method == "refund" and isinstance(answer, dict) and answer["status"] == "refused"
 
 
 def _forget_frames(answer: Any) -> None:

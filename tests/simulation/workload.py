@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orderflow.http import Request, Response
@@ -48,8 +48,12 @@ class Workload:
         self.wishes: list[Wish] = []
         self.arrived: dict[str, int] = dict.fromkeys(PRICES, 0)
         """Units by SKU that were in stock or came in a good row of a stock file."""
+        self.articles: list[str] = []
+        """SKUs that suppliers have handed in a price of."""
         self.poison: list[tuple[str, bytes]] = []
         """What was put into queues that is none of ours."""
+        self.forged: list[tuple[str, bytes]] = []
+        """Messages with the id of an event and other content, which nobody may handle."""
         self.customers: list[str] = []
         self.last = 0.0
         self._world = world
@@ -86,6 +90,8 @@ class Workload:
             self._world.after(random.random() * (self.last + 30.0), self._move_house)
         for _ in range(self._weather.poison):
             self._world.after(random.random() * spread, self._poison)
+        for _ in range(random.choice((0, 0, 1))):
+            self._world.after(random.random() * spread, self._forge, 20)
         for _ in range(self._weather.outages):
             at = random.random() * (self.last + 60.0)
             self._world.after(at, self._outage, random.choice((5.0, 60.0, 1200.0)) * random.random())
@@ -191,7 +197,10 @@ class Workload:
         self.request("POST", f"/orders/{wish.order_id}/cancel", wish.customer, b"", None, then)
 
     def _misuse(self, wish: Wish) -> None:
-        other = Wish(wish.customer, wish.key, [{"sku": "A", "quantity": 77}], wish.token)
+        if self._world.random.random() < 0.5:
+            other = replace(wish, lines=[{"sku": "A", "quantity": 77}])
+        else:
+            other = replace(wish, token="another")
 
         def then(response: Response | None) -> None:
             if response is not None and response.status not in (409, 503):
@@ -239,17 +248,24 @@ class Workload:
 
     def _drop(self, number: int) -> None:
         random = self._world.random
+        # A name may come again with other content, once the first has been read.
+        names = [
+            name
+            for (service, name), note in self._fleet.acknowledged.items()
+            if (service, note) == (FILES, "loaded") and name.startswith("stock/")
+        ]
         rows = ["sku,quantity"]
         for _ in range(random.randint(1, 3)):
-            sku, quantity = random.choice("ABC"), random.choice((1, 3, 10))
+            sku, quantity = random.choice("ABC"), 10 * number + random.choice((1, 3, 10))
             rows.append(f"{sku},{quantity}")
             self.arrived[sku] += quantity
         if random.random() < (0.8 if self._weather.rare else 0.3):
             rows.append("A,-5")
-        self._hand_in(f"stock/{number}.csv", rows)
+        self._hand_in(names[0] if names else f"stock/{number}.csv", rows)
 
     def _reprice(self, number: int) -> None:
         """A file of prices: one that is known, and one of a SKU that nobody orders."""
+        self.articles.append(f"NEW-{number}")
         prices = [f"B,B,{PRICES['B'] + number},EUR", f"NEW-{number},new,100,EUR"]
         self._hand_in(f"catalogue/{number}.csv", ["sku,name,unit_price,currency", *prices])
 
@@ -269,6 +285,23 @@ class Workload:
         body = random.choice((b"", b"{", b"\xff\xfe", b"[]", b'{"specversion":"1.0"}', b"null"))
         self.poison.append((service, body))
         self._broker.enqueue(service, body, {}, "poison", "")
+
+    def _forge(self, tries: int) -> None:
+        """Somebody sends payment an order that it knows with another total; best while it is still at work on it."""
+        known = [
+            (bool(document.get("pending")), envelopes[0])
+            for key, document in self._store.all("payments")
+            for cause in (*document.get("pending", ()), *(entry[0] for entry in document["absorbed"]))
+            if (envelopes := self._broker.published.get(cause)) and envelopes[0].kind == "OrderPlaced"
+        ]
+        if tries and not any(pending for pending, _ in known):
+            self._world.after(self._world.random.random(), self._forge, tries - 1)
+        elif known:
+            _, envelope = max(known, key=lambda each: each[0])
+            forged = envelope.replace(data={**envelope.data, "total": envelope.data["total"] + 1})
+            body = forged.to_bytes()
+            self.forged.append(("payment", body))
+            self._broker.enqueue("payment", body, forged.attributes(), forged.subject, forged.id)
 
     def _outage(self, seconds: float) -> None:
         name = self._world.random.choice(("topic", "topic", *sorted(self._fleet.ports.dependencies)))
