@@ -23,9 +23,9 @@ def serving(sites: Mapping[str, Site]) -> Iterator[str]:
     ``#``, where browsers keep it to themselves. Raises `StartFailed`."""
     port, token = free_port(), secrets.token_urlsafe(24)
     room = application(sites, token, frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}))
-    # The stream of an open page does not end by itself: it is cut.
+    # The stream of an open page does not end by itself: it is cut, which uvicorn would log as an error.
     config = uvicorn.Config(
-        room, host="127.0.0.1", port=port, log_level="error", access_log=False, timeout_graceful_shutdown=1
+        room, host="127.0.0.1", port=port, log_level="critical", access_log=False, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="room", daemon=True)
