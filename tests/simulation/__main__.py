@@ -23,6 +23,8 @@ from simulation.profiles import PROFILES
 from simulation.report import as_json, as_markdown, bugs_table, summary
 from simulation.shrink import Case, shrink
 
+SHOWN = 20
+"""Violations that are named with their seeds."""
 STORIES = 1
 """Violations that are made short and told; the others are named with their seeds."""
 
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     bug = None if chosen.bug is None else find(chosen.bug).name
     with _progress(chosen.runs, "runs") as tell:
-        tally = run_all(cases, bug, chosen.jobs, lambda tally: tell(tally.runs, _told(tally)))
+        tally = run_all(cases, bug, chosen.jobs, _watching(tell))
     hunted: list[Hunted] = []
     if chosen.bugs and not tally.interrupted:
         hunted, tally.interrupted = _hunt(chosen.jobs)
@@ -88,7 +90,7 @@ def _print(tally: Tally, hunted: list[Hunted], stories: list[str]) -> None:
     if tally.interrupted:
         print("interrupted; what was done so far:")
     print(summary(tally))
-    for case, violation in tally.failed[:20]:
+    for case, violation in tally.failed[:SHOWN]:
         print(f"seed {case.seed} on {case.profile}: {violation}")
     for story in stories:
         print(f"\n{story}")
@@ -96,8 +98,18 @@ def _print(tally: Tally, hunted: list[Hunted], stories: list[str]) -> None:
         print(f"\nruns until caught:\n{bugs_table(hunted)}")
 
 
-def _told(tally: Tally) -> str:
-    return f"{tally.sagas} sagas, {len(tally.failed)} violations"
+def _watching(tell: Callable[[int, str], None]) -> Callable[[Tally], None]:
+    """Progress, and at once the first violations: who sees one need not wait for the end."""
+    shown = 0
+
+    def watch(tally: Tally) -> None:
+        nonlocal shown
+        for case, violation in tally.failed[shown:SHOWN]:
+            print(f"seed {case.seed} on {case.profile}: {violation}", file=sys.stderr, flush=True)
+        shown = len(tally.failed)
+        tell(tally.runs, f"{tally.sagas} sagas, {len(tally.failed)} violations")
+
+    return watch
 
 
 def _hunt(jobs: int) -> tuple[list[Hunted], bool]:
