@@ -183,6 +183,23 @@ def test_query_shows_documents_as_they_are_now(store: DynamoStore, clients: Clie
     assert page.items[0][1].document["changed"] is True
 
 
+def test_a_page_of_which_nothing_is_left_is_not_the_last(store: DynamoStore, clients: Clients) -> None:
+    """Between the index read and the document read both documents of the first page leave the partition."""
+    stored = {number: store.insert("orders", f"o-{number}", order(number)) for number in (1, 2, 3, 4)}
+
+    def meanwhile(**_: object) -> None:
+        for number in (1, 2):
+            store.replace("orders", f"o-{number}", order(number, customer="c-2"), stored[number])
+        clients.dynamodb.meta.events.unregister("after-call.dynamodb.Query", meanwhile)
+
+    clients.dynamodb.meta.events.register("after-call.dynamodb.Query", meanwhile)
+    first = store.query("orders", "customer", "c-1", limit=2)
+    assert first.items == ()
+    assert first.cursor is not None
+    second = store.query("orders", "customer", "c-1", limit=2, cursor=first.cursor)
+    assert [key for key, _ in second.items] == ["o-3", "o-4"]
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [("ProvisionedThroughputExceededException", 400), ("InternalServerError", 500), ("AccessDeniedException", 400)],
