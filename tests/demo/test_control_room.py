@@ -63,7 +63,10 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
             yield found[0]
         finally:
             up.send_signal(signal.SIGINT)
-            assert up.wait(30) == 130
+            try:
+                assert up.wait(60) == 130
+            finally:
+                up.kill()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from orderflow_cli.room.site import Site
 from orderflow_local.processes import StartFailed, free_port
 
 _START_S = 10.0
+_STOP_S = 60.0
+"""A look that is under way is waited for: it would ask a cloud that is gone, and keep the process from ending."""
 
 
 @contextlib.contextmanager
@@ -39,4 +41,4 @@ def serving(sites: Mapping[str, Site]) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/#token={token}"
     finally:
         server.should_exit = True
-        thread.join(_START_S)
+        thread.join(_STOP_S)
