@@ -3,7 +3,7 @@
 SQS's counts are approximate and lag by up to a minute
 (docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html).
 ApproximateAgeOfOldestMessage is a metric only, of a minute's grain
-(docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/ sqs-available-cloudwatch-metrics.html); the local
+(docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html); the local
 emulator writes none."""
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from orderflow_aws.queues import Queues
 from orderflow_aws.sdk import Clients, unavailable
 from orderflow_cli.ops.queues import QueueFigures
 
@@ -26,24 +27,24 @@ class SqsQueues:
         self._clients = Clients(environ)
         self._environ = environ
         self._local = local
-        self._prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
+        self._queues = Queues.from_environment(environ)
         self.untold: Mapping[str, str] = (
             {"oldest_s": "it is a CloudWatch metric, and the local emulator writes none"} if local else {}
         )
 
     def figures(self, service: str) -> QueueFigures:
         """The figures of one service's queue."""
-        name = f"{self._prefix}-{service}"
-        counts, dead = self._counts(name), self._counts(f"{name}-dlq")
+        url = self._queues.of(service)
+        counts, dead = self._counts(url), self._counts(self._queues.dead_letters_of(service))
         waiting = counts["ApproximateNumberOfMessages"] + counts["ApproximateNumberOfMessagesDelayed"]
         in_flight = counts["ApproximateNumberOfMessagesNotVisible"]
-        oldest = None if self._local else self._oldest(name) if waiting + in_flight else 0.0
+        oldest = None if self._local else self._oldest(url.rpartition("/")[2]) if waiting + in_flight else 0.0
         return QueueFigures(service, waiting, in_flight, oldest, sum(dead.values()))
 
-    def _counts(self, queue: str) -> dict[str, int]:
-        with unavailable(f"SQS GetQueueAttributes of {queue}"):
+    def _counts(self, url: str) -> dict[str, int]:
+        with unavailable(f"SQS GetQueueAttributes of {url}"):
             attributes = self._clients.sqs.get_queue_attributes(
-                QueueUrl=f"{self._environ['ORDERFLOW_QUEUES_URL']}{queue}",
+                QueueUrl=url,
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
                     "ApproximateNumberOfMessagesDelayed",
