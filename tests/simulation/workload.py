@@ -94,7 +94,7 @@ class Workload:
             self._world.after(random.random() * spread, self._forge, 20)
         for _ in range(self._weather.outages):
             at = random.random() * (self.last + 60.0)
-            self._world.after(at, self._outage, random.choice((5.0, 60.0, 1200.0)) * random.random())
+            self._world.after(at, self._outage, random.choice((5.0, 60.0, 1200.0, 7200.0)) * random.random())
 
     def _person(self) -> Document:
         random = self._world.random

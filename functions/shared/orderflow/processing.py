@@ -72,6 +72,10 @@ class Retry:
 Outcome = Done | Retry
 
 
+_LONG = 12
+"""Deliveries after which a message has waited long."""
+
+
 class GiveBack(Exception):
     """The message must come again later; nobody failed."""
 
@@ -324,9 +328,11 @@ class Shell:
 
     def _backoff(self, service: Service[Any], times: int) -> float:
         """Full jitter (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter): anything up to the doubling
-        bound, and at least a tenth of a second."""
+        bound, and at least a tenth of a second. The cap rises with what has waited long, so that the deliveries that a
+        broker allows outlast an outage of hours."""
         limits = service.limits
-        bound = min(limits.backoff_cap_s, limits.backoff_base_s * 2.0 ** min(times - 1, 16))
+        cap = limits.backoff_cap_s * max(1.0, min(times, limits.broker_max_deliveries) / _LONG)
+        bound = min(cap, limits.backoff_base_s * 2.0 ** min(times - 1, 16))
         return max(0.1, self.random.uniform(0, bound))
 
     def _count_attempt(
