@@ -39,6 +39,7 @@ from orderflow.services.order import placed as of
 from orderflow.steps import Ask, Publish, Put
 from protocol.hands import Hand, Scene, cancelled, placed, shipped
 from simulation.outside import Gateway
+from simulation.weather import Weather
 from unit.support import new_order
 
 ORDERS = ("o", "p")
@@ -214,7 +215,7 @@ class Payments(Histories):
     @initialize(refused=st.booleans(), refusals=st.integers(0, 2))
     def cards(self, refused: bool, refusals: int) -> None:
         """One order's card is good, the other's may be."""
-        gateway = Reluctant(self.scene.world, self.scene.settings.gateway_key_life)
+        gateway = Reluctant(self.scene.world, self.scene.settings.gateway_key_life, Weather())
         gateway.refusals = refusals
         self.scene.gateway = gateway
         self.scene.ports.dependencies["gateway"] = gateway  # type: ignore[index]
