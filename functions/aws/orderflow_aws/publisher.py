@@ -20,12 +20,12 @@ Errors
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from orderflow.envelope import Envelope, derived_id
 from orderflow.ports import Unavailable
+from orderflow.turns import turns
 from orderflow_aws.sdk import Clients, unavailable
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class SnsPublisher:
         """Publish to a FIFO topic; answer the failures by number."""
         failed: dict[int, Exception] = {}
         held: set[str] = set()
-        for turn in _turns([_ordered_entry(number, envelope) for number, envelope in enumerate(envelopes)]):
+        entries = [_ordered_entry(number, envelope) for number, envelope in enumerate(envelopes)]
+        for places in turns([entry["MessageGroupId"] for entry in entries]):
+            turn = [entries[place] for place in places]
             kept = {int(entry["Id"]): entry["MessageGroupId"] for entry in turn if entry["MessageGroupId"] in held}
             failed |= {number: Unavailable("an earlier event of the same order was not published") for number in kept}
             going = [entry for entry in turn if int(entry["Id"]) not in kept]
@@ -96,19 +98,6 @@ def _ordered_entry(number: int, envelope: Envelope) -> Entry:
     group = derived_id("group", envelope.partitionkey or envelope.id)
     once = derived_id("event", envelope.id, envelope.digest())
     return {**_entry(number, envelope), "MessageGroupId": group, "MessageDeduplicationId": once}
-
-
-def _turns(entries: list[Entry]) -> list[list[Entry]]:
-    """The entries in their order, divided so that none has two of a group."""
-    turns: list[list[Entry]] = []
-    before: Counter[str] = Counter()
-    for entry in entries:
-        group = entry["MessageGroupId"]
-        if before[group] == len(turns):
-            turns.append([])
-        turns[before[group]].append(entry)
-        before[group] += 1
-    return turns
 
 
 def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:

@@ -3,7 +3,6 @@ needs."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from random import SystemRandom
@@ -16,6 +15,7 @@ from orderflow.ports import Delivery, Ports
 from orderflow.processing import Done, Outcome, Retry, Shell
 from orderflow.services import find
 from orderflow.settings import Settings
+from orderflow.turns import turns
 
 if TYPE_CHECKING:
     from orderflow.api import Api
@@ -44,7 +44,7 @@ class App:
         late = self._late(deadline)
         outcomes: dict[int, Outcome] = {}
         held: dict[str, Retry] = {}
-        for turn in _turns(deliveries):
+        for turn in turns([delivery.group for delivery in deliveries]):
             going = [place for place in turn if deliveries[place].group not in held]
             steps = [self._shell.deliver(declared, deliveries[place]) for place in going]
             for place, result in zip(going, run_batch(steps, self.ports, late), strict=True):
@@ -95,19 +95,6 @@ class Late:
 
     def __call__(self) -> bool:
         return self._clock.now() >= self._deadline
-
-
-def _turns(deliveries: Sequence[Delivery]) -> list[list[int]]:
-    """The places of the deliveries, divided so that no turn has two of a group: one turn where there are no groups."""
-    turns: list[list[int]] = []
-    before: Counter[str] = Counter()
-    for place, delivery in enumerate(deliveries):
-        turn = before[delivery.group]
-        if turn == len(turns):
-            turns.append([])
-        turns[turn].append(place)
-        before[delivery.group] += bool(delivery.group)
-    return turns
 
 
 def _outcome(result: Outcome | Exception) -> Outcome:
