@@ -135,13 +135,12 @@ def _answer(service: str, outcomes: Mapping[str, Outcome], records: list[dict[st
 
 def _delay(service: str, delays: Mapping[str, int]) -> None:
     """Hide messages (by receipt handle) for seconds. Best effort: the queue's own visibility time-out is behind it."""
-    url = Queues.from_environment(os.environ).of(service)
     handles = list(delays.items())
     try:
         for first in range(0, len(handles), 10):
             with unavailable("SQS ChangeMessageVisibilityBatch"):
                 _clients().sqs.change_message_visibility_batch(
-                    QueueUrl=url,
+                    QueueUrl=Queues.from_environment(os.environ).of(service),
                     Entries=[
                         {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                         for number, (handle, seconds) in enumerate(handles[first : first + 10])

@@ -89,17 +89,19 @@ class Envelope:
     it is looked at, and a model would be turned into that object each time.
     """
 
-    __slots__ = ("_content",)
+    __slots__ = ("_bytes", "_content")
 
     def __init__(self, **attributes: Any) -> None:
         """Raises `pydantic.ValidationError`."""
         self._content = _checked(attributes)
+        self._bytes: bytes | None = None
 
     @classmethod
     def trusted(cls, content: dict[str, Any]) -> Envelope:
         """The envelope of a JSON object that this project made, unchecked. It must not be changed afterwards."""
         envelope = cls.__new__(cls)
         envelope._content = content
+        envelope._bytes = None
         return envelope
 
     def replace(self, **changes: Any) -> Envelope:
@@ -194,7 +196,9 @@ class Envelope:
 
     def to_bytes(self) -> bytes:
         """The canonical bytes: sorted keys, no spaces, UTF-8."""
-        return canonical(self._content)
+        if self._bytes is None:
+            self._bytes = canonical(self._content)
+        return self._bytes
 
     def attributes(self) -> dict[str, str]:
         """The broker attributes that filters see."""

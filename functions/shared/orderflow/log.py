@@ -25,10 +25,14 @@ def set_level(name: str) -> None:
     _threshold = LEVELS.index(name.upper())
 
 
+def _drops(level: str) -> bool:
+    return LEVELS.index(level) < _threshold
+
+
 def write(level: str, message: str, **fields: Any) -> None:
     """Write one line: ``{"severity", "time", "message", ...fields}``; fields that are None are left out. The first
     three are named as Cloud Logging reads them (cloud.google.com/logging/docs/structured-logging), on all clouds."""
-    if LEVELS.index(level) < _threshold:
+    if _drops(level):
         return
     given = {name: value for name, value in fields.items() if value is not None}
     line = {"severity": level, "time": rfc3339(time.time()), "message": message, **given}
@@ -39,7 +43,7 @@ def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outco
     """The line of one delivery."""
     after = getattr(outcome, "after", None)
     level = "INFO" if after is None else "WARNING"
-    if LEVELS.index(level) < _threshold:
+    if _drops(level):
         return
     write(
         level,
