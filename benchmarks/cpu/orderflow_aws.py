@@ -65,7 +65,7 @@ class NullDeadLetters:
 
 
 settings = Settings(log_level="INFO" if os.environ.get("BENCH_LOG") == "1" else "ERROR")
-app = App(Ports(DictStore(), NullPublisher(), NullDeadLetters(), None, None, SystemClock(), {}), settings)  # type: ignore[arg-type]
+app = App(Ports(DictStore(), NullPublisher(), NullDeadLetters(), None, None, SystemClock(), {}, None), settings)  # type: ignore[arg-type]
 wiring.app = lambda: app  # type: ignore[assignment]
 
 if __name__ == "__main__":

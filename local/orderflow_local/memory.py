@@ -11,7 +11,7 @@ from typing import Any
 
 from orderflow.clock import SystemClock
 from orderflow.envelope import Envelope, canonical
-from orderflow.ports import Conflict, DeadLetter, Delivery, Document, Page, Ports, Stored
+from orderflow.ports import Conflict, DeadLetter, Delivery, Document, Page, Ports, Stored, Unavailable
 
 
 class MemoryStore:
@@ -151,6 +151,20 @@ class MemoryObjects:
         return sorted(name for name in self._objects if name.startswith(prefix))
 
 
+class MemorySecrets:
+    """Secrets in a dict, by their short names."""
+
+    def __init__(self, values: dict[str, str] | None = None) -> None:
+        self.values = values or {}
+        self.reads = 0
+
+    def read(self, name: str) -> str:
+        self.reads += 1
+        if name not in self.values:
+            raise Unavailable(f"there is no secret {name}")
+        return self.values[name]
+
+
 def memory_ports(topology: dict[str, Any]) -> Ports:
     """All ports in memory, with the simulated providers."""
     from orderflow.providers import from_environment
@@ -164,4 +178,5 @@ def memory_ports(topology: dict[str, Any]) -> Ports:
         drop=MemoryObjects(),
         clock=clock,
         dependencies=from_environment({}, store, clock),
+        secrets=MemorySecrets(),
     )

@@ -18,7 +18,7 @@ from orderflow.services import find
 from orderflow.services.inventory import Stock, stock_key
 from orderflow.settings import Settings
 from orderflow.steps import Ask, Get, Publish, Put, Steps
-from orderflow_local.memory import MemoryObjects
+from orderflow_local.memory import MemoryObjects, MemorySecrets
 from simulation.invariants import Watch
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.store import SimulatedStore
@@ -136,6 +136,7 @@ class Scene:
                 "carrier": self.carrier,
                 **{channel: Messenger(self.world) for channel in ("email", "sms", "push")},
             },
+            secrets=MemorySecrets(),
         )
         self.restart()
         price = {"sku": "A", "name": "A", "unit_price": 100, "currency": "EUR"}

@@ -20,7 +20,7 @@ from orderflow.service import Limits
 from orderflow.services import SERVICES, find
 from orderflow.settings import Settings
 from orderflow.steps import Remove, Resend, Steps
-from orderflow_local.memory import MemoryObjects
+from orderflow_local.memory import MemoryObjects, MemorySecrets
 from simulation.broker import Broker
 from simulation.invariants import Watch, at_rest, awaited
 from simulation.memo import memoised
@@ -143,6 +143,7 @@ class Run:
             drop=MemoryObjects(),
             clock=_NoClock(),
             dependencies=dependencies,
+            secrets=MemorySecrets(),
         )
         self.fleet = Fleet(self.world, ports, self.broker, self.settings, self.weather, self.profile, limits)
         self.fleet.let_go = partial(self.watch.let_go, self.broker.published)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -46,6 +47,12 @@ class Clients:
     @cached_property
     def s3(self) -> S3Client:
         return self._session.client("s3", endpoint_url=self._endpoint("S3"), config=self._config)
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        return self._session.client(
+            "secretsmanager", endpoint_url=self._endpoint("SECRETS_MANAGER"), config=self._config
+        )
 
     @cached_property
     def _session(self) -> boto3.Session:

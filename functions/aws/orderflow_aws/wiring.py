@@ -21,6 +21,7 @@ from orderflow_aws.objects import S3Objects
 from orderflow_aws.publisher import SnsPublisher
 from orderflow_aws.queues import Queues
 from orderflow_aws.sdk import Clients
+from orderflow_aws.secrets import SecretsManagerSecrets
 from orderflow_aws.store import DynamoStore
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
         dependencies=providers.from_environment(environ, store, clock),
+        secrets=SecretsManagerSecrets(clients, prefix),
     )
 
 

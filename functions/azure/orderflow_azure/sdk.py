@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from orderflow.ports import Unavailable
 
 if TYPE_CHECKING:
+    from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
     from azure.data.tables import TableServiceClient
     from azure.eventgrid import EventGridPublisherClient
@@ -68,6 +69,17 @@ class Clients:
         endpoint = self._environ["ORDERFLOW_EVENTGRID_ENDPOINT"]
         key = self._environ.get("ORDERFLOW_EVENTGRID_KEY")
         return EventGridPublisherClient(endpoint, AzureKeyCredential(key) if key else self._credential, **self._http())
+
+    def vault(self, url: str, scope: str) -> PipelineClient[Any, Any]:
+        """An HTTP client that signs in to a key vault with the process's identity."""
+        from azure.core import PipelineClient
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+
+        policies = [
+            RetryPolicy(retry_total=3, retry_backoff_max=2),
+            BearerTokenCredentialPolicy(self._credential, scope),
+        ]
+        return PipelineClient(url, policies=policies, **self._http())
 
     def send(self, queue: str, messages: list[ServiceBusMessage]) -> None:
         """Send to a Service Bus queue, in as few calls as its message size allows. Raises `Unavailable`.

@@ -1,7 +1,8 @@
 """From environment variables to the ports on Azure.
 
 ``ORDERFLOW_ARCHIVE_CONTAINER`` and ``ORDERFLOW_DROP_CONTAINER`` name blob containers, ``ORDERFLOW_PREFIX`` begins the
-names of tables and queues; `orderflow_azure.sdk` says how the services are reached.
+names of tables and queues, ``ORDERFLOW_VAULT_URL`` is there where the function may read a secret;
+`orderflow_azure.sdk` says how the services are reached.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from orderflow_azure.deadletters import ServiceBusDeadLetters
 from orderflow_azure.objects import BlobObjects
 from orderflow_azure.publisher import EventGridPublisher
 from orderflow_azure.sdk import Clients
+from orderflow_azure.secrets import KeyVaultSecrets
 from orderflow_azure.store import TablesStore
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         drop=BlobObjects(clients, environ["ORDERFLOW_DROP_CONTAINER"]),
         clock=clock,
         dependencies=providers.from_environment(environ, store, clock),
+        secrets=KeyVaultSecrets(clients, environ.get("ORDERFLOW_VAULT_URL")),
     )
 
 

@@ -15,6 +15,7 @@ from orderflow.settings import Settings
 from orderflow_gcp.deadletters import PubSubDeadLetters
 from orderflow_gcp.objects import GcsObjects
 from orderflow_gcp.publisher import PubSubPublisher
+from orderflow_gcp.secrets import SecretManagerSecrets
 from orderflow_gcp.store import FirestoreStore
 
 
@@ -37,6 +38,7 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         drop=GcsObjects(project, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
         dependencies=from_environment(environ, store, clock),
+        secrets=SecretManagerSecrets(project, prefix),
     )
 
 

@@ -171,6 +171,15 @@ class Objects(Protocol):
         """All object names with a prefix, sorted."""
 
 
+class Secrets(Protocol):
+    """The cloud's secret store, read with the identity of the function itself. It is asked each time: who needs a value
+    more than once keeps it (`orderflow.secret.Secret`)."""
+
+    def read(self, name: str) -> str:
+        """The newest value of the secret of this short name. Raises `Unavailable` where there is none, where it may not
+        be read or where the store gives no answer; the message never holds a value."""
+
+
 class Clock(Protocol):
     """The time, so that a simulator can give its own."""
 
@@ -229,3 +238,4 @@ class Ports:
     drop: Objects
     clock: Clock
     dependencies: Mapping[str, Any]
+    secrets: Secrets

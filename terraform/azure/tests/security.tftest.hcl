@@ -247,6 +247,11 @@ run "functions_ask_with_their_own_identity_and_hold_no_keys" {
   }
 
   assert {
+    condition     = contains(keys(azurerm_function_app_flex_consumption.this["sweeper"].app_settings), "ORDERFLOW_VAULT_URL") && !contains(keys(azurerm_function_app_flex_consumption.this["channel"].app_settings), "ORDERFLOW_VAULT_URL")
+    error_message = "The functions that read a secret, and no others, are told where the vault is."
+  }
+
+  assert {
     condition     = azapi_resource.secret["gateway"].body.properties.value == "not set yet"
     error_message = "The value of a secret is in the state."
   }

@@ -55,6 +55,7 @@ resource "azurerm_function_app_flex_consumption" "this" {
   app_settings = merge(
     var.environment,
     each.value.settings,
+    length(setintersection(var.secrets, each.value.uses)) == 0 ? {} : { ORDERFLOW_VAULT_URL = azurerm_key_vault.this.vault_uri },
     {
       # Host storage by identity. The provider adds a connection string with an empty key, which the host would prefer,
       # unless there is a setting of that name in any case (helpers.MergeUserAppSettings), and where it is written as
