@@ -173,7 +173,9 @@ class Api:
             )
         order_id, digest = self._identify(customer, request, wanted)
         key = safe_key(order_id)
-        stored: Stored | None = yield Get(SERVICE.collection, key)
+        # Without a key of the client's the id is new: nothing can be there.
+        repeatable = "idempotency-key" in request.headers
+        stored: Stored | None = (yield Get(SERVICE.collection, key)) if repeatable else None
         if stored is None:
             order = yield from self._price(order_id, customer, wanted)
             record = self._new(order, digest, request)
