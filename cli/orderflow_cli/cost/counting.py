@@ -26,7 +26,7 @@ from orderflow.processing import Done, Shell
 from orderflow.services import find
 from orderflow.services.inventory import STOCK, stock_key
 from orderflow.settings import Settings
-from orderflow_local.memory import MemoryBroker, MemoryObjects, MemoryStore
+from orderflow_local.memory import MemoryBroker, MemoryObjects, MemorySecrets, MemoryStore
 
 PATHS = ("shipped", "out-of-stock", "payment-refused", "cancelled")
 """How an order may end. ``cancelled``: by its customer, at once, before anybody has heard of it."""
@@ -200,6 +200,7 @@ class Workflow:
             dead_letters=self._broker,
             archive=MemoryObjects(),
             drop=MemoryObjects(),
+            secrets=MemorySecrets(),
             clock=self._clock,
             dependencies=providers.from_environment({}, MemoryStore(), self._clock),
         )
