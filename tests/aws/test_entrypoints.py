@@ -32,6 +32,7 @@ class FakeApp:
     swept: Swept | None = None
     asked: list[Any] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
+    receives: list[int] = field(default_factory=list)
 
     def consume(self, service: str, deliveries: Sequence[Delivery], *, deadline: float) -> list[Outcome]:
         self.asked.append((service, list(deliveries)))
@@ -46,8 +47,9 @@ class FakeApp:
         self.deadlines.append(deadline)
         return self.swept
 
-    def load_file(self, name: str, *, deadline: float) -> Outcome:
+    def load_file(self, name: str, *, receives: int, deadline: float) -> Outcome:
         self.asked.append(name)
+        self.receives.append(receives)
         self.deadlines.append(deadline)
         return self.outcome(name)
 
@@ -295,7 +297,7 @@ TEST_EVENT = json.dumps(
 def test_load_files_decodes_names_and_passes_over_the_test_event(app: FakeApp) -> None:
     bodies = [TEST_EVENT, notification("stock/a+b%2Bc%C5%BE.csv")]
     answer = entrypoints.load_files({"Records": [record(f"m-{n}", body) for n, body in enumerate(bodies)]}, CONTEXT)
-    assert app.asked == ["stock/a b+cž.csv"]
+    assert (app.asked, app.receives) == (["stock/a b+cž.csv"], [3])
     assert answer == {"batchItemFailures": []}
 
 

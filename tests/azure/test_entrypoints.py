@@ -128,6 +128,7 @@ class Application:
         self.deliveries: list[Delivery] = []
         self.request: Request | None = None
         self.names: list[str] = []
+        self.receives: list[int] = []
         self.letters: list[DeadLetter] = []
         self.ports = SimpleNamespace(dead_letters=SimpleNamespace(send=self.letters.append))
 
@@ -139,8 +140,9 @@ class Application:
         self.request = request
         return Response(418, {"content-type": "application/problem+json", "x-a": "b"}, b"\x00\xff")
 
-    def load_file(self, name: str, *, deadline: float) -> Outcome:
+    def load_file(self, name: str, *, receives: int, deadline: float) -> Outcome:
         self.names.append(name)
+        self.receives.append(receives)
         return self.outcomes[len(self.names) - 1]
 
 
@@ -261,8 +263,10 @@ def test_a_file_is_named_by_the_subject_of_event_grids_event(
     assert (application.letters, sent.messages) == ([], [])
 
 
-def test_only_the_file_that_must_come_again_does_later_and_later(monkeypatch: pytest.MonkeyPatch, sent: Sent) -> None:
-    use(monkeypatch, Done(), Retry(1.0, "out of time"), Retry(1.0, "again"))
+def test_only_the_file_that_must_come_again_does_and_all_its_copies_are_counted(
+    monkeypatch: pytest.MonkeyPatch, sent: Sent
+) -> None:
+    application = use(monkeypatch, Done(), Retry(1.0, "out of time"), Retry(32.0, "again"))
     before = datetime.now(UTC)
     entrypoints.load_files("shop-files", [told(f"{DROPPED}{name}") for name in "ab"])
     [(queue, again)] = sent.messages
@@ -272,6 +276,7 @@ def test_only_the_file_that_must_come_again_does_later_and_later(monkeypatch: py
     entrypoints.load_files("shop-files", [told(f"{DROPPED}b", 2, **{"orderflow-deliveries": 4})])
     latest = sent.messages[-1][1]
     assert latest.application_properties == {"aeg-event-type": "Notification", "orderflow-deliveries": 6}
+    assert application.receives == [1, 1, 6]
     waits = [each.scheduled_enqueue_time_utc - before for each in (again, latest)]
     assert timedelta(seconds=1) <= waits[0] < timedelta(seconds=10)
     assert timedelta(seconds=32) <= waits[1] < timedelta(seconds=42)

@@ -57,7 +57,7 @@ def memory_story(requests: Sequence[tuple[str, str, Any]], customer: str, sku: s
     ports.drop.put("catalogue/one.csv", f"sku,name,unit_price,currency\n{sku},Thing,700,EUR\n".encode())
     ports.drop.put("stock/one.csv", f"sku,quantity\n{sku},5\n".encode())
     for name in ports.drop.names():
-        assert isinstance(app.load_file(name, deadline=deadline), Done)
+        assert isinstance(app.load_file(name, receives=1, deadline=deadline), Done)
     for method, path, body in requests:
         _ask(app, customer, method, path, body, {"idempotency-key": key})
     broker = ports.publisher

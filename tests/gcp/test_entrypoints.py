@@ -46,8 +46,8 @@ class NotingApp:
         self._note(deadline, service, *deliveries)
         return [self.outcome] * len(deliveries)
 
-    def load_file(self, name: str, *, deadline: float) -> Outcome:
-        self._note(deadline, name)
+    def load_file(self, name: str, *, receives: int, deadline: float) -> Outcome:
+        self._note(deadline, name, receives)
         return self.outcome
 
     def sweep(self, *, deadline: float) -> Swept | None:
@@ -141,7 +141,7 @@ def test_a_written_object_is_loaded(app: NotingApp, serve: Serve, name: str) -> 
     notification = wrapped(b"{}", eventType="OBJECT_FINALIZE", objectId=name, bucketId="drop")
     assert push(client, notification).status_code == 204
     assert push(client, wrapped(json.dumps({"name": name}).encode())).status_code == 204
-    assert app.asked == [(name,), (name,)]
+    assert app.asked == [(name, 2), (name, 2)]
     app.outcome = Retry(1.0, "later")
     assert push(client, notification).status_code == 429
 

@@ -21,7 +21,7 @@ from simulation.broker import Broker
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.releases import MARK
 from simulation.store import SimulatedStore
-from simulation.workers import Fleet
+from simulation.workers import ADDRESS_GONE, Fleet
 from simulation.workload import Workload
 from simulation.world import Violation, World
 
@@ -261,7 +261,7 @@ def _unstated(letter: DeadLetter, fleet: Fleet) -> str | None:
     match letter.reason:
         case "malformed" if not letter.event_id:
             return None
-        case "attempts-exhausted" if letter.detail.startswith("the customer's address is gone"):
+        case "attempts-exhausted" if letter.detail.startswith(ADDRESS_GONE):
             return None
         case "attempts-exhausted":
             failed = fleet.failures[letter.service, letter.event_id]

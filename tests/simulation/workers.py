@@ -10,11 +10,12 @@ from typing import Any
 
 from orderflow import files
 from orderflow.api import Api
+from orderflow.app import outcome_of
 from orderflow.attempts import COLLECTION as ATTEMPTS
 from orderflow.breaker import COLLECTION as BREAKERS
 from orderflow.driver import OutOfTime, interleave
-from orderflow.ports import Conflict, Delivery, Ports, Unavailable
-from orderflow.processing import Done, Outcome, Retry, Shell
+from orderflow.ports import Conflict, Delivery, Document, Ports, Unavailable
+from orderflow.processing import Done, Retry, Shell
 from orderflow.service import Limits
 from orderflow.settings import Settings
 from orderflow.steps import Ask, Pause, PublishAll, Put, Step, Steps
@@ -29,6 +30,7 @@ MARGIN_S = 2.0
 """How long before its time-out a function stops by itself, as the entrypoints have it."""
 
 FILES = "files"
+ADDRESS_GONE = "the customer's address is gone"
 
 OUTSIDE_FAULTS = ("unavailable", "answer lost", "answer lost, done late", "crash after", "crash, done late")
 STEP_FAULTS_AT_ONCE = tuple(fault for fault in STEP_FAULTS if not fault.startswith("killed"))
@@ -134,6 +136,8 @@ class Invocation:
             return
         world = self._world
         world.steps += 1
+        if type(step) is Put and step.collection == ATTEMPTS and _address_gone(step.document):
+            self._fleet.count_failure(self._service, self._tags, places)
         fault = self._draw_fault(step)
         if fault is None:
             answer = self._do(step)
@@ -371,19 +375,15 @@ class Fleet:
 
     def _handler(self, process: Process, service: str, message: Message) -> Steps[Any]:
         if service == FILES:
-            return files.load(process.shell, message.body.decode())
+            return files.load(process.shell, message.body.decode(), self._broker.receives(message))
         delivery = Delivery(message.body, message.attributes, message.transport_id, self._broker.receives(message))
         return process.shell.deliver(process.find(service), delivery)
 
     def _settle(self, process: Process, receipt: Receipt, result: Any) -> None:
         message, _ = receipt
-        outcome: Outcome
-        if isinstance(result, Done | Retry):
-            outcome = result
-        else:
-            if not isinstance(result, OutOfTime) and message.service != FILES:
-                raise Violation(f"{message.service} raised {type(result).__name__}: {result}")
-            outcome = Retry(1.0, f"{type(result).__name__}: {result}")
+        if not isinstance(result, Done | Retry | OutOfTime):
+            raise Violation(f"{message.service} raised {type(result).__name__}: {result}")
+        outcome = outcome_of(result)
         self.world.note(
             process.name, f"settle {message.transport_id} {message.event_id[:8]}", outcome, (message.subject,)
         )
@@ -446,6 +446,11 @@ class Fleet:
 
 def _begins_probe(step: Put) -> bool:
     return step.collection == BREAKERS and bool(step.document["probe_until"])
+
+
+def _address_gone(document: Document) -> bool:
+    """Whether a counted attempt found an erased customer: a failure that no external system had a part in."""
+    return bool(document["last_error"].startswith(ADDRESS_GONE))
 
 
 def _refused_refund(step: Ask, answer: Any) -> bool:

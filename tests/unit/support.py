@@ -186,10 +186,10 @@ class Lab:
         batch = [as_delivery(message, receives) for message in messages]
         return run_batch([self.shell.deliver(find(service), each) for each in batch], self.ports, late)
 
-    def load_file(self, name: str, data: bytes) -> Outcome:
+    def load_file(self, name: str, data: bytes, receives: int = 1) -> Outcome:
         """Drop a file and load it."""
         self.drop.put(name, data)
-        return run(load(self.shell, name), self.ports)
+        return run(load(self.shell, name, receives), self.ports)
 
     def sweep(self) -> Swept:
         """Sweep once."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orderflow.app import App
-from orderflow.files import load
-from orderflow.ports import Conflict
+from orderflow.files import RECEIPTS, load
+from orderflow.ports import Conflict, Unavailable
 from orderflow.processing import Done, Retry
 from orderflow.services.inventory import Stock, stock_key
 from unit.support import Lab, done
@@ -198,7 +198,7 @@ def test_a_file_without_rows_is_nothing(lab: Lab, data: bytes) -> None:
 
 
 def test_a_file_that_is_gone_is_done(lab: Lab) -> None:
-    outcome = App(lab.ports, lab.settings).load_file("stock/gone.csv", deadline=lab.clock.time + 10)
+    outcome = App(lab.ports, lab.settings).load_file("stock/gone.csv", receives=1, deadline=lab.clock.time + 10)
     assert outcome == Done("gone")
 
 
@@ -223,7 +223,7 @@ def test_two_equal_rows_of_a_file_both_count(lab: Lab) -> None:
 
 def steps_of(lab: Lab, most: int | None = None) -> int:
     """Load the file step by step; stop dead after so many. Answers how many steps there were."""
-    steps = load(lab.shell, "stock/a.csv")
+    steps = load(lab.shell, "stock/a.csv", 1)
     answer: Any = None
     performed = 0
     try:
@@ -265,7 +265,7 @@ def test_a_crash_between_any_two_steps_counts_nothing_twice_and_loses_nothing() 
 def test_two_notifications_of_one_file_at_once_count_once(seed: int) -> None:
     lab, random = Lab.make(), Random(seed)
     lab.drop.put("stock/a.csv", STOCK)
-    running: list[list[Any]] = [[load(lab.shell, "stock/a.csv"), None] for _ in range(2)]
+    running: list[list[Any]] = [[load(lab.shell, "stock/a.csv", 1), None] for _ in range(2)]
     while running:
         mine = random.choice(running)
         try:
@@ -284,6 +284,30 @@ def test_two_notifications_of_one_file_at_once_count_once(seed: int) -> None:
 def test_a_deadline_gives_the_notification_back_and_the_next_goes_on(lab: Lab) -> None:
     lab.drop.put("stock/a.csv", STOCK)
     app = App(lab.ports, lab.settings)
-    assert isinstance(app.load_file("stock/a.csv", deadline=lab.clock.time), Retry)
-    assert app.load_file("stock/a.csv", deadline=lab.clock.time + 60) == Done("loaded")
+    assert isinstance(app.load_file("stock/a.csv", receives=1, deadline=lab.clock.time), Retry)
+    assert app.load_file("stock/a.csv", receives=1, deadline=lab.clock.time + 60) == Done("loaded")
     assert units(lab, "CUP") == 10
+
+
+def test_the_deliveries_that_a_broker_allows_outlast_an_outage_of_two_hours(lab: Lab) -> None:
+    def away(_method: str, _where: str, _key: str) -> None:
+        raise Unavailable("the store is away")
+
+    lab.store.before = away
+    waits = []
+    for receives in range(1, RECEIPTS.limits.broker_max_deliveries + 1):
+        outcome = lab.load_file("stock/a.csv", STOCK, receives)
+        assert isinstance(outcome, Retry)
+        assert outcome.reason == "Unavailable: the store is away"
+        waits.append(outcome.after)
+    assert sum(waits) > 2 * 3_600
+    assert max(waits[:3]) < 5
+
+
+def test_a_file_that_makes_the_loader_fail_comes_again_later_and_later(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderflow.files._rows", lambda _name, _data: 1 / 0)
+    waits = [lab.load_file("stock/a.csv", STOCK, 20) for _ in range(20)]
+    assert max(wait.after for wait in waits if isinstance(wait, Retry)) > 10
+    assert {wait.reason for wait in waits if isinstance(wait, Retry)} == {"ZeroDivisionError: division by zero"}

@@ -82,7 +82,7 @@ def consume(event: Event, context: Context) -> dict[str, Any]:
 def load_files(event: Event, context: Context) -> dict[str, Any]:
     """A batch of SQS messages in which S3 tells of objects that arrived in the drop bucket."""
     deadline = _deadline(context)
-    outcomes = {record["messageId"]: _load(record["body"], deadline) for record in event["Records"]}
+    outcomes = {record["messageId"]: _load(record, deadline) for record in event["Records"]}
     return _answer("files", outcomes, event["Records"])
 
 
@@ -106,18 +106,19 @@ def delivery(record: Event) -> Delivery:
     )
 
 
-def _load(body: str, deadline: float) -> Outcome:
+def _load(record: Event, deadline: float) -> Outcome:
     """Load the files that one notification names; `Retry` if one of them must come again, or it is no notification:
     then the queue gives it up in the end.
 
     S3 also sends a test message without records when the notification is set up
     (docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html)."""
     try:
-        names = [unquote_plus(record["s3"]["object"]["key"]) for record in json.loads(body).get("Records", [])]
+        names = [unquote_plus(told["s3"]["object"]["key"]) for told in json.loads(record["body"]).get("Records", [])]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         log.write("ERROR", "no S3 notification", service="files", reason=f"{type(error).__name__}: {error}")
         return Retry(UNREADABLE_DELAY_S, "no S3 notification")
-    outcomes = [wiring.app().load_file(name, deadline=deadline) for name in names]
+    receives = int(record["attributes"]["ApproximateReceiveCount"])
+    outcomes = [wiring.app().load_file(name, receives=receives, deadline=deadline) for name in names]
     return next((outcome for outcome in outcomes if isinstance(outcome, Retry)), Done())
 
 

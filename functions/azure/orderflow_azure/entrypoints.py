@@ -88,10 +88,9 @@ def load_files(queue: str, messages: list[func.ServiceBusMessage]) -> None:
         except notifications.Unreadable as error:
             _bury(message, "files", "malformed", str(error))
             continue
-        outcome = wiring.app().load_file(name, deadline=deadline)
+        outcome = wiring.app().load_file(name, receives=times, deadline=deadline)
         if isinstance(outcome, Retry) and times < limits["broker_max_deliveries"]:
-            wait = min(limits["backoff_cap_s"], limits["backoff_base_s"] * 2.0 ** min(times - 1, 16))
-            again.append(_copy(message, max(outcome.after, wait), {notifications.DELIVERIES: times}))
+            again.append(_copy(message, outcome.after, {notifications.DELIVERIES: times}))
         elif isinstance(outcome, Retry):
             _bury(message, "files", "attempts-exhausted", outcome.reason)
     if again:

@@ -110,7 +110,7 @@ def load_file(body: bytes, deadline: float) -> Answer:
     if delivery.attributes.get("eventType", "OBJECT_FINALIZE") != "OBJECT_FINALIZE":
         return _settle(Done("ignored"))
     name = delivery.attributes.get("objectId") or json.loads(delivery.body)["name"]
-    return _settle(wiring.app().load_file(name, deadline=deadline))
+    return _settle(wiring.app().load_file(name, receives=delivery.receives, deadline=deadline))
 
 
 def sweep(body: bytes, deadline: float) -> Answer:

@@ -48,7 +48,7 @@ class App:
             going = [place for place in turn if deliveries[place].group not in held]
             steps = [self._shell.deliver(declared, deliveries[place]) for place in going]
             for place, result in zip(going, run_batch(steps, self.ports, late), strict=True):
-                outcome = outcomes[place] = _outcome(result)
+                outcome = outcomes[place] = outcome_of(result)
                 if isinstance(outcome, Retry) and (group := deliveries[place].group):
                     held[group] = Retry(outcome.after, "an earlier message of its group was given back")
             outcomes |= {place: held[deliveries[place].group] for place in turn if place not in outcomes}
@@ -69,11 +69,11 @@ class App:
             raise result
         return result
 
-    def load_file(self, name: str, *, deadline: float) -> Outcome:
-        """Load a file that was dropped in the object store."""
+    def load_file(self, name: str, *, receives: int, deadline: float) -> Outcome:
+        """Load a file that was dropped in the object store and that the broker told of ``receives`` times."""
         from orderflow.files import load
 
-        return _outcome(run_batch([load(self._shell, name)], self.ports, self._late(deadline))[0])
+        return outcome_of(run_batch([load(self._shell, name, receives)], self.ports, self._late(deadline))[0])
 
     @cached_property
     def _api(self) -> Api:
@@ -97,8 +97,9 @@ class Late:
         return self._clock.now() >= self._deadline
 
 
-def _outcome(result: Outcome | Exception) -> Outcome:
-    """A handler that did not end by itself gives its message back; that is no attempt."""
+def outcome_of(result: Outcome | Exception) -> Outcome:
+    """A handler that did not end by itself, because its time was over or itself is wrong, gives its message back; that
+    is no attempt."""
     if isinstance(result, Done | Retry):
         return result
     if not isinstance(result, OutOfTime):

@@ -22,10 +22,10 @@ from orderflow import log
 from orderflow.envelope import derived_id, first_error, rfc3339
 from orderflow.events import Currency, Event, Quantity, Sku, StockReplenished
 from orderflow.keys import safe_key
-from orderflow.ports import Conflict, Stored
-from orderflow.processing import Done, Outcome, Refused, Shell
+from orderflow.ports import Conflict, Stored, Unavailable
+from orderflow.processing import Done, GiveBack, Outcome, Refused, Retry, Shell
 from orderflow.record import Cause
-from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Service
+from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Limits, Service
 from orderflow.service import Outcome as EffectOutcome
 from orderflow.services.inventory import STOCK, Stock, stock_key
 from orderflow.state import State
@@ -157,6 +157,7 @@ RECEIPTS = Service(
     resume=_resume,
     after=_after,
     writes=(STOCK, CATALOGUE),
+    limits=Limits(timeout_s=50, lock_s=300, batch_size=1, max_concurrency=2),
 )
 
 
@@ -170,8 +171,20 @@ class Loaded:
     quarantined: int = 0
 
 
-def load(shell: Shell, name: str) -> Steps[Outcome]:
-    """Load a dropped file. A file of an unknown kind or form is quarantined whole."""
+def load(shell: Shell, name: str, receives: int) -> Steps[Outcome]:
+    """Load a dropped file that the broker told of ``receives`` times. A file of an unknown kind or form is quarantined
+    whole; where something fails the rest of it is loaded when the broker tells of it again, later and later, so that
+    its deliveries outlast an outage."""
+    try:
+        return (yield from _load(shell, name))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        expected = isinstance(error, Unavailable | Conflict | GiveBack)
+        log.write("WARNING" if expected else "ERROR", "file given back", file=name, reason=reason)
+        return Retry(shell.backoff(RECEIPTS, receives), reason)
+
+
+def _load(shell: Shell, name: str) -> Steps[Outcome]:
     data: bytes | None = yield ReadDrop(name)
     if data is None:
         return Done("gone")

@@ -120,9 +120,9 @@ class Shell:
             outcome = yield from self._bury(service, delivery, envelope, error.reason, str(error))
         except GiveBack as error:
             # Not sooner than the backoff: waiting must not use up what the broker itself has of deliveries.
-            outcome = Retry(max(error.seconds, self._backoff(service, delivery.receives)), error.reason)
+            outcome = Retry(max(error.seconds, self.backoff(service, delivery.receives)), error.reason)
         except (Unavailable, Conflict) as error:
-            outcome = Retry(self._backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
+            outcome = Retry(self.backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
         except Exception as error:
             reason = str(error) if isinstance(error, AttemptFailed) else f"{type(error).__name__}: {error}"
             outcome = yield from self._count_attempt(service, delivery, envelope, reason)
@@ -326,9 +326,10 @@ class Shell:
         """Full-jitter pause after a lost compare-and-set: 10 ms doubling to 320 ms at most."""
         yield Pause(self.random.uniform(0, 0.01 * 2 ** min(tried, 5)))
 
-    def _backoff(self, service: Service[Any], times: int) -> float:
-        """Full jitter (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter): anything up to the doubling
-        bound, and at least a tenth of a second. The cap rises with what has waited long, so that the deliveries that a
+    def backoff(self, service: Service[Any], times: int) -> float:
+        """Seconds until a message comes again that came ``times`` times. Full jitter
+        (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter): anything up to the doubling bound, and at
+        least a tenth of a second. The cap rises with what has waited long, so that the deliveries that a
         broker allows outlast an outage of hours."""
         limits = service.limits
         cap = limits.backoff_cap_s * max(1.0, min(times, limits.broker_max_deliveries) / _LONG)
@@ -341,7 +342,7 @@ class Shell:
         try:
             count, first_at = yield from self._attempts.add(service, envelope.id, reason)
             if count < service.limits.max_attempts:
-                return Retry(self._backoff(service, count), reason)
+                return Retry(self.backoff(service, count), reason)
             done = yield from self._bury(
                 service, delivery, envelope, "attempts-exhausted", reason, attempts=count, first_at=first_at
             )
@@ -349,7 +350,7 @@ class Shell:
                 yield from self._attempts.forget(service, envelope.id)
             return done
         except (Unavailable, Conflict) as error:
-            return Retry(self._backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
+            return Retry(self.backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
 
     def _bury(
         self,
@@ -378,6 +379,6 @@ class Shell:
         try:
             yield Bury(letter)
         except Unavailable as error:
-            return Retry(self._backoff(service, delivery.receives), f"dead-letter queue: {error}")
+            return Retry(self.backoff(service, delivery.receives), f"dead-letter queue: {error}")
         log.dead_letter(letter)
         return Done("dead-lettered")

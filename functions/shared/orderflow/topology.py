@@ -59,7 +59,7 @@ def build() -> dict[str, Any]:
         "emits": [event.kind() for event in RECEIPTS.emits],
         "collections": {"read": [], "write": sorted({RECEIPTS.collection, *RECEIPTS.writes})},
         "uses": [],
-        "limits": asdict(Limits(timeout_s=50, lock_s=300, batch_size=1, max_concurrency=2)),
+        "limits": asdict(RECEIPTS.limits),
     }
     functions["archive"] = {
         "trigger": "sink",

@@ -48,7 +48,7 @@ class Pretended:
     def sweep(self, *, deadline: float) -> None:
         self._note("sweep", {})
 
-    def load_file(self, name: str, *, deadline: float) -> Outcome:
+    def load_file(self, name: str, *, receives: int, deadline: float) -> Outcome:
         data = self.ports.drop.get(name)
         times = self._note(f"file-{name.replace('/', '=')}", {"size": len(data)})
         return Retry(1.0, "not yet") if b"twice" in data and times < 2 else Done()
