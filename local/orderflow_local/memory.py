@@ -169,7 +169,7 @@ def memory_ports(topology: dict[str, Any]) -> Ports:
     """All ports in memory, with the simulated providers."""
     from orderflow.providers import from_environment
 
-    store, broker, clock = MemoryStore(), MemoryBroker.of(topology), SystemClock()
+    store, broker, clock, secrets = MemoryStore(), MemoryBroker.of(topology), SystemClock(), MemorySecrets()
     return Ports(
         store=store,
         publisher=broker,
@@ -177,6 +177,6 @@ def memory_ports(topology: dict[str, Any]) -> Ports:
         archive=MemoryObjects(),
         drop=MemoryObjects(),
         clock=clock,
-        dependencies=from_environment({}, store, clock),
-        secrets=MemorySecrets(),
+        dependencies=from_environment({}, store, clock, secrets),
+        secrets=secrets,
     )

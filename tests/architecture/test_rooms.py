@@ -77,6 +77,8 @@ def test_there_is_something_to_look_at() -> None:
 @pytest.mark.parametrize("path", SHARED_FILES, ids=ids)
 def test_the_domain_and_the_shell_import_no_cloud_and_no_tool(path: Path) -> None:
     known = {*sys.stdlib_module_names, "orderflow", "orjson", "pydantic", "typing_extensions", "jwt"}
+    if within(name_of(path), ("orderflow.providers",)):
+        known.add("urllib3")  # It comes with every cloud's SDK.
     found = {module for module, _ in imports(path)}
     assert {module for module in found if module.split(".")[0] not in known} == set()
     assert not [module for module in found if module.split(".")[0].startswith("orderflow_")]
@@ -136,7 +138,7 @@ def test_a_cloud_knows_no_other_cloud(cloud: str) -> None:
 
 def test_the_clouds_adapters_are_side_by_side() -> None:
     """A reader who knows one cloud's package finds the way in the others'."""
-    wanted = {"store.py", "publisher.py", "deadletters.py", "objects.py", "wiring.py", "entrypoints.py"}
+    wanted = {"store.py", "publisher.py", "deadletters.py", "objects.py", "secrets.py", "wiring.py", "entrypoints.py"}
     for cloud in CLOUDS:
         assert wanted <= {path.name for path in modules(ROOT / "functions" / cloud / f"orderflow_{cloud}")}
 
@@ -227,6 +229,21 @@ def test_importing_the_app_loads_no_sdk_no_service_and_no_api() -> None:
 def test_a_consumer_loads_its_own_service_only(service: str, with_it: set[str]) -> None:
     loaded = loaded_by(f"import orderflow.app\nfrom orderflow.services import find\nfind({service!r})")
     assert services_in(loaded) == {service} | with_it
+    assert heavy(loaded) == set()
+
+
+@pytest.mark.parametrize(
+    ("environ", "providers"),
+    [({}, {"simulated"}), ({"ORDERFLOW_GATEWAY": "stripe"}, {"simulated", "stripe", "web"})],
+)
+def test_only_the_chosen_providers_are_loaded_and_no_http_client_before_a_call(
+    environ: dict[str, str], providers: set[str]
+) -> None:
+    loaded = loaded_by(
+        f"from orderflow.providers import from_environment\nfrom_environment({environ}, None, None, None)"
+    )
+    prefix = "orderflow.providers."
+    assert {module.removeprefix(prefix) for module in loaded if module.startswith(prefix)} == providers
     assert heavy(loaded) == set()
 
 

@@ -20,7 +20,7 @@ from orderflow.events import Event, OrderPlaced
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document, Ports
 from orderflow.processing import Shell
-from orderflow.providers import MODE_LIFE_SECONDS
+from orderflow.providers.simulated import MODE_LIFE_SECONDS
 from orderflow.record import Record, load
 from orderflow.services import SERVICES, find
 from orderflow.services.inventory import STOCK, stock_key

@@ -154,7 +154,7 @@ class Lab:
         clock, store = HandClock(), WatchedStore()
         broker = WatchedBroker(MemoryBroker.of(TOPOLOGY).filters)
         ports.store, ports.publisher, ports.dead_letters, ports.clock = store, broker, broker, clock
-        ports.dependencies = dict(from_environment({}, store, clock))
+        ports.dependencies = dict(from_environment({}, store, clock, ports.secrets))
         settings = settings or Settings()
         return cls(ports, store, broker, clock, settings, Shell(settings, clock, Random(seed)))
 

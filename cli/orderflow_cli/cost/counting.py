@@ -202,7 +202,7 @@ class Workflow:
             drop=MemoryObjects(),
             secrets=MemorySecrets(),
             clock=self._clock,
-            dependencies=providers.from_environment({}, MemoryStore(), self._clock),
+            dependencies=providers.from_environment({}, MemoryStore(), self._clock, MemorySecrets()),
         )
         self._seed()
 

@@ -23,7 +23,7 @@ MODES = {
     "sms": ("ok", "down", "slow"),
     "push": ("ok", "down", "slow"),
 }
-"""How each simulated provider can behave (`orderflow.providers`)."""
+"""How each simulated provider can behave (`orderflow.providers.simulated`)."""
 
 _COUNTED = {"retry": "retries", "duplicate": "duplicates"}
 
@@ -34,8 +34,8 @@ def hearing_services() -> list[str]:
 
 
 def set_mode(doors: Doors, provider: str, mode: str) -> None:
-    """Let a simulated provider behave so; the functions notice within `orderflow.providers.MODE_LIFE_SECONDS`. Raises
-    `CannotDo`."""
+    """Let a simulated provider behave so; the functions notice within
+    `orderflow.providers.simulated.MODE_LIFE_SECONDS`. Raises `CannotDo`."""
     if mode not in MODES.get(provider, ()):
         raise CannotDo(f"{provider!r} cannot be {mode!r}", f"one of: {', '.join(MODES)}", Exit.USAGE)
     store = doors.ports.store

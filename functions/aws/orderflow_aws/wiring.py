@@ -37,6 +37,7 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     store = DynamoStore(clients, prefix)
     clock = SystemClock()
     archive = S3Objects(clients, environ["ORDERFLOW_ARCHIVE_BUCKET"])
+    secrets = SecretsManagerSecrets(clients, prefix)
     return Ports(
         store=store,
         publisher=ClaimingPublisher(
@@ -46,8 +47,8 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         archive=archive,
         drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
-        dependencies=providers.from_environment(environ, store, clock),
-        secrets=SecretsManagerSecrets(clients, prefix),
+        dependencies=providers.from_environment(environ, store, clock, secrets),
+        secrets=secrets,
     )
 
 

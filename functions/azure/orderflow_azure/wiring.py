@@ -35,6 +35,7 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     store = TablesStore(clients, prefix)
     clock = SystemClock()
     archive = BlobObjects(clients, environ["ORDERFLOW_ARCHIVE_CONTAINER"])
+    secrets = KeyVaultSecrets(clients, environ.get("ORDERFLOW_VAULT_URL"))
     return Ports(
         store=store,
         publisher=ClaimingPublisher(EventGridPublisher(clients), archive),
@@ -42,8 +43,8 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         archive=archive,
         drop=BlobObjects(clients, environ["ORDERFLOW_DROP_CONTAINER"]),
         clock=clock,
-        dependencies=providers.from_environment(environ, store, clock),
-        secrets=KeyVaultSecrets(clients, environ.get("ORDERFLOW_VAULT_URL")),
+        dependencies=providers.from_environment(environ, store, clock, secrets),
+        secrets=secrets,
     )
 
 

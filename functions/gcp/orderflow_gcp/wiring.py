@@ -28,6 +28,7 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     clock = SystemClock()
     store = FirestoreStore(project, environ.get("ORDERFLOW_FIRESTORE_DATABASE", "(default)"), prefix)
     archive = GcsObjects(project, environ["ORDERFLOW_ARCHIVE_BUCKET"])
+    secrets = SecretManagerSecrets(project, prefix)
     return Ports(
         store=store,
         publisher=ClaimingPublisher(
@@ -37,8 +38,8 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         archive=archive,
         drop=GcsObjects(project, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
-        dependencies=from_environment(environ, store, clock),
-        secrets=SecretManagerSecrets(project, prefix),
+        dependencies=from_environment(environ, store, clock, secrets),
+        secrets=secrets,
     )
 
 

@@ -32,7 +32,7 @@ def build() -> dict[str, Any]:
     from orderflow.claims import MOST_BYTES as CLAIMED_ABOVE
     from orderflow.claims import PREFIX as CLAIMS_PREFIX
     from orderflow.files import CATALOGUE, RECEIPTS
-    from orderflow.providers import COLLECTIONS as SIMULATED
+    from orderflow.providers.simulated import COLLECTIONS as SIMULATED
 
     services = [find(name) for name in SERVICES]
     shell = [ATTEMPTS, BREAKERS]

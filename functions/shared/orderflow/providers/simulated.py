@@ -1,6 +1,6 @@
-"""The external systems behind the ports gateway, carrier and channels; simulated ones by default.
+"""The simulated gateway, carrier and channels, which are the default.
 
-The simulated providers answer by fixed rules and keep their books in collections of their own, so that one can see
+They answer by fixed rules and keep their books in collections of their own, so that one can see
 what was really charged, shipped and sent. They are providers, not stand-ins for the workflow: every cloud calls them
 in the same way.
 
@@ -10,7 +10,7 @@ address in country ``AQ`` is refused by the carrier. The document ``simulation/<
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from orderflow.envelope import derived_id
@@ -21,15 +21,6 @@ COLLECTIONS = ("gateway", "carrier", "messages", "simulation")
 _TRIES = 20
 MODE_LIFE_SECONDS = 1.0
 """For how long a process believes what ``simulation/<name>`` said."""
-
-
-def from_environment(environ: Mapping[str, str], store: Store, clock: Clock) -> dict[str, Any]:
-    """The providers by dependency name."""
-    return {
-        "gateway": SimulatedGateway(store, clock),
-        "carrier": SimulatedCarrier(store, clock),
-        **{channel: SimulatedMessenger(channel, store, clock) for channel in ("email", "sms", "push")},
-    }
 
 
 class _Books:
