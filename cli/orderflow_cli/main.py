@@ -91,7 +91,13 @@ def demo(
 
 
 @app.command()
-def up(cloud: Clouds = None, state: State = None) -> None:
+def up(
+    cloud: Clouds = None,
+    state: State = None,
+    traces: Annotated[
+        bool, typer.Option("--traces/--no-traces", help="Collect the functions' traces: orderflow orders trace.")
+    ] = True,
+) -> None:
     """Start the clouds on this machine and keep them running until Ctrl-C, with their addresses and a control room."""
     from orderflow_cli.demo import TITLES
     from orderflow_cli.room.serve import serving
@@ -104,7 +110,7 @@ def up(cloud: Clouds = None, state: State = None) -> None:
     console = Console(highlight=False)
 
     def serve() -> None:
-        with Fleet(_chosen(cloud), state=state) as fleet:
+        with Fleet(_chosen(cloud), state=state, traces=traces) as fleet:
             fleet.start(lambda name, line: console.print(f"[dim]{TITLES[name]}: {line}[/]"))
             world = generate(1, 1)
 

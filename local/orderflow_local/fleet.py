@@ -14,6 +14,7 @@ from typing import Any
 
 from orderflow.ports import Ports
 from orderflow_local.cloud import LocalCloud, Setup, Through, straight
+from orderflow_local.collector import Collector
 from orderflow_local.issuer import Issuer
 from orderflow_local.logs import read_lines
 
@@ -35,7 +36,7 @@ class Fleet:
     """Local clouds by name. Use it as a context manager: whatever happens, nothing stays running.
 
     ``state`` is where state and logs are kept; without one a temporary folder is made and removed again. ``through`` is
-    `orderflow_local.cloud.Setup`'s, for every cloud.
+    `orderflow_local.cloud.Setup`'s, for every cloud. With ``traces`` the functions' spans are collected.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Fleet:
         state: Path | None = None,
         settings: Mapping[str, str] | None = None,
         through: Through = straight,
+        traces: bool = False,
     ) -> None:
         self.names = tuple(clouds)
         self.workdir = state or Path(tempfile.mkdtemp(prefix="orderflow-"))
@@ -52,6 +54,7 @@ class Fleet:
         self._settings = {**LOCAL_SETTINGS, **(settings or {})}
         self._through = through
         self.issuer = Issuer(self.workdir)
+        self.collector = Collector(self.workdir) if traces else None
         self.clouds: dict[str, LocalCloud] = {}
 
     def __enter__(self) -> Fleet:
@@ -64,6 +67,8 @@ class Fleet:
     def start(self, tell: Tell) -> None:
         """Start every cloud at the same time. Raises what the first that failed raised, with none left running."""
         self.issuer.start()
+        if self.collector is not None:
+            self.collector.start()
         self.clouds = {name: _make(name, self._setup(name)) for name in self.names}
         try:
             with ThreadPoolExecutor(len(self.names)) as pool:
@@ -80,6 +85,8 @@ class Fleet:
             list(pool.map(lambda cloud: cloud.stop(), self.clouds.values()))
         self.clouds = {}
         self.issuer.stop()
+        if self.collector is not None:
+            self.collector.stop()
         if self._temporary:
             shutil.rmtree(self.workdir, ignore_errors=True)
 
@@ -108,6 +115,7 @@ class Fleet:
             "ORDERFLOW_ISSUER": self.issuer.url,
             "ORDERFLOW_AUDIENCE": AUDIENCE,
             "ORDERFLOW_JWKS_URL": self.issuer.jwks_url,
+            **(self.collector.settings(name) if self.collector else {}),
         }
         return Setup(workdir=workdir, settings=settings, push_issuer=self.issuer.url, through=self._through)
 

@@ -51,11 +51,13 @@ _NOT_INHERITED = (
     # Bytecode makes cold starts two to three times faster; an inherited ban on it would slow every host.
     "PYTHONDONTWRITEBYTECODE",
     # Whatever cloud the user's shell is set up for, a local cloud is not to reach it.
+    "APPLICATIONINSIGHTS_",
     "AWS_",
     "AZURE_",
     "FIRESTORE_",
     "GOOGLE_",
     "ORDERFLOW_",
+    "OTEL_",
     "PUBSUB_",
     "STORAGE_EMULATOR_",
 )

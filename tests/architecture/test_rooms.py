@@ -23,6 +23,9 @@ SHARES = {
 }
 """Where a service's module may import another's, and why."""
 
+WITH_TELEMETRY = {"orderflow.meters", "orderflow.spans"}
+"""What is loaded when telemetry is on, and knows OpenTelemetry."""
+
 STOCK = {"STOCK", "Stock", "stock_key"}
 """What the stock files may know of inventory: the documents that both change."""
 
@@ -79,6 +82,8 @@ def test_the_domain_and_the_shell_import_no_cloud_and_no_tool(path: Path) -> Non
     known = {*sys.stdlib_module_names, "orderflow", "orjson", "pydantic", "typing_extensions", "jwt"}
     if within(name_of(path), ("orderflow.providers",)):
         known.add("urllib3")  # It comes with every cloud's SDK.
+    if name_of(path) in WITH_TELEMETRY:
+        known.add("opentelemetry")
     found = {module for module, _ in imports(path)}
     assert {module for module in found if module.split(".")[0] not in known} == set()
     assert not [module for module in found if module.split(".")[0].startswith("orderflow_")]
@@ -206,7 +211,19 @@ def loaded_by(code: str) -> set[str]:
 
 def heavy(modules_loaded: set[str], *allowed: str) -> set[str]:
     """Packages among them that cost time at a cold start."""
-    packages = {*SDKS, *TOOLS, "jwt", "cryptography", "requests", "urllib3", "aiohttp", "flask", "numpy", "jsonschema"}
+    packages = {
+        *SDKS,
+        *TOOLS,
+        "opentelemetry",
+        "jwt",
+        "cryptography",
+        "requests",
+        "urllib3",
+        "aiohttp",
+        "flask",
+        "numpy",
+        "jsonschema",
+    }
     top = {module.split(".")[0] for module in modules_loaded}
     return (top & packages) - set(allowed)
 

@@ -1,4 +1,4 @@
-"""``orderflow orders``: place, show, list, cancel, timeline, stuck."""
+"""``orderflow orders``: place, show, list, cancel, timeline, trace, stuck."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orderflow_cli.hints import Exit
 from orderflow_cli.ops import orders as ops
 from orderflow_cli.ops.doors import CannotDo, Doors
 from orderflow_cli.ops.timeline import Entry, timeline
+from orderflow_cli.ops.traces import Node, trace_of
 
 app = typer.Typer(no_args_is_help=True, help="Orders: place, look, cancel; what happened to one; which stand still.")
 
@@ -158,6 +159,53 @@ def timeline_(
         say(f"not absorbed yet: {', '.join(story.waits_for)}")
     if doors.logs is None:
         note("duplicates are in the functions' logs only; these are not on this machine")
+
+
+@app.command(epilog=CODES)
+@operation
+def trace(
+    doors: Doors,
+    order_id: OrderId,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Show calls of the store and of external systems, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an order's trace as a waterfall: the request, each event, each delivery and what came of it, with times."""
+    found = trace_of(doors, order_id)
+    if as_json:
+        say_json(found)
+        return
+    shown = [(depth, node) for depth, node in found.walk() if calls or node.kind != "client" or node.error]
+    say(f"order {order_id}, trace {found.trace_id}: {found.took_ms:.0f} ms")
+    say_table(
+        ["service", "span", "at, ms", "took, ms", f"0 to {found.took_ms:.0f} ms", "outcome"],
+        [
+            [
+                node.service,
+                f"{'  ' * depth}{node.name}",
+                round(node.began_ms, 1),
+                round(node.took_ms, 1),
+                _bar(node, found.took_ms),
+                _outcome(node),
+            ]
+            for depth, node in shown
+        ],
+    )
+    if any(node.missing for _, node in found.walk()):
+        note("a lost span is of a process that was killed before it could send it")
+
+
+def _bar(node: Node, whole_ms: float, width: int = 30) -> str:
+    """Where on the whole's time a span lies."""
+    scale = width / max(whole_ms, 0.001)
+    start = min(int(node.began_ms * scale), width - 1)
+    return " " * start + "█" * max(1, round(node.took_ms * scale))
+
+
+def _outcome(node: Node) -> str:
+    said = node.attributes.get("orderflow.outcome") or node.attributes.get("http.response.status_code") or ""
+    return f"{said}: {node.message}" if node.message else str(said or ("failed" if node.error else ""))
 
 
 @app.command("stuck", epilog=CODES)

@@ -25,6 +25,7 @@ from orderflow.settings import Settings
 from orderflow_cli.hints import Exit
 from orderflow_cli.ops.queues import QueueDoor
 from orderflow_cli.terraform import Root
+from orderflow_local.collector import Span, ask_spans
 from orderflow_local.fleet import Fleet
 from orderflow_local.issuer import ask_token
 from orderflow_local.logs import read_lines
@@ -50,8 +51,8 @@ class CannotDo(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class Doors:
     """One cloud as an operator reaches it. ``environ`` is what its wiring read; ``sign_in`` makes a token for a
-    customer; ``logs`` answers the lines that its functions logged, where they are on this machine; ``outputs`` are
-    Terraform's, empty for a local cloud."""
+    customer; ``logs`` answers the lines that its functions logged, where they are on this machine; ``spans`` answers
+    those of a trace, where they are collected on this machine; ``outputs`` are Terraform's, empty for a local cloud."""
 
     cloud: str
     target: str
@@ -62,6 +63,7 @@ class Doors:
     queues: QueueDoor
     logs: Callable[[], Iterable[dict[str, Any]]] | None = None
     outputs: Mapping[str, Any] | None = None
+    spans: Callable[[str], list[Span]] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -133,7 +135,9 @@ def _doors(
         raise CannotDo(
             f"the addresses of {cloud} lack {error}", "is this an older deployment, or of another cloud?"
         ) from None
-    return Doors(cloud, target, api_url, ports, environ, sign_in, queues, logs, outputs)
+    collector = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT") if target == "local" else None
+    spans = partial(ask_spans, collector) if collector else None
+    return Doors(cloud, target, api_url, ports, environ, sign_in, queues, logs, outputs, spans)
 
 
 def _read_outputs(file: Path) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _cancel(shell: Shell, order_id: str, reason: str) -> Steps[OrderRow]:
         if order.status == "pending":
             now = shell.clock.now()
             # The id that the API's own cancellation has: an order is cancelled once.
-            cause = Cause(f"{order.order_id}.cancel", "cancel", order.order_id)
+            cause = Cause(f"{order.order_id}.cancel", "cancel", order.order_id, record.trace)
             decision = cancel(order, reason, now)
             emitted = envelopes(SERVICE.name, cause, decision.emit, now)
             try:

@@ -55,7 +55,9 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
 @cache
 def app() -> App:
     """The application of this process."""
+    from orderflow import telemetry
     from orderflow.app import App
     from orderflow.settings import Settings
 
-    return App(bootstrap(os.environ), Settings.from_environment(os.environ))
+    observer = telemetry.from_environment(os.environ, "aws")
+    return App(bootstrap(os.environ), Settings.from_environment(os.environ), observer)

@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Mapping
 
+from orderflow import telemetry
 from orderflow.app import App
 from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
@@ -46,4 +47,5 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
 @functools.cache
 def app() -> App:
     """The application of this process."""
-    return App(bootstrap(os.environ), Settings.from_environment(os.environ))
+    observer = telemetry.from_environment(os.environ, "gcp")
+    return App(bootstrap(os.environ), Settings.from_environment(os.environ), observer)

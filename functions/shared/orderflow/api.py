@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orderflow import log
 from orderflow.auth import KeysUnavailable, TokenVerifier, Unauthenticated
-from orderflow.envelope import canonical, derived_id, first_error, rfc3339
+from orderflow.envelope import canonical, derived_id, first_error, rfc3339, valid_trace
 from orderflow.events import Id, Line, Quantity, Sku
 from orderflow.http import Request, Response
 from orderflow.keys import safe_key
@@ -262,7 +262,7 @@ class Api:
 
     def _new(self, order: Order, digest: str, request: Request) -> Record[Order]:
         cause = Cause(
-            f"{order.order_id}.place", digest, order.order_id, _valid_trace(request.headers.get("traceparent"))
+            f"{order.order_id}.place", digest, order.order_id, valid_trace(request.headers.get("traceparent"))
         )
         emitted = envelopes("order", cause, (placed(order),), order.placed_at)
         nothing: Record[Order] = Record()
@@ -305,7 +305,7 @@ class Api:
                 raise Problem(409, "too-late", f"the order is {order.status}", order_status=order.status)
             if order.status == "pending":
                 now = self._shell.clock.now()
-                cause = Cause(f"{order.order_id}.cancel", "cancel", order.order_id)
+                cause = Cause(f"{order.order_id}.cancel", "cancel", order.order_id, record.trace)
                 decision = cancel(order, "customer: cancelled on request", now)
                 emitted = envelopes("order", cause, decision.emit, now)
                 try:
@@ -352,13 +352,6 @@ def _parse(model: type[M], request: Request) -> M:
         kind = error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
         status, code = (400, "malformed-json") if kind == "json_invalid" else (422, "invalid")
         raise Problem(status, code, first_error(error)) from None
-
-
-def _valid_trace(traceparent: str | None) -> str | None:
-    """A W3C traceparent of version 00, or None."""
-    parts = (traceparent or "").split("-")
-    shaped = len(parts) == 4 and [len(part) for part in parts] == [2, 32, 16, 2] and parts[0] == "00"
-    return traceparent if shaped and all(set(part) <= set("0123456789abcdef") for part in parts) else None
 
 
 def _summary(order: Order) -> dict[str, Any]:

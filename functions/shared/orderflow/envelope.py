@@ -25,6 +25,8 @@ message with more than ten (docs.aws.amazon.com/sns/latest/dg/sns-large-payload-
 
 _NAMESPACE = UUID("6f0b5f5e-6c0d-5c8e-9d7e-0d6f1b1b7a01").bytes
 
+_HEX = frozenset("0123456789abcdef")
+
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 
 
@@ -265,9 +267,19 @@ def _to_the_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
+def valid_trace(traceparent: str | None) -> str | None:
+    """A W3C ``traceparent`` of version 00 (w3.org/TR/trace-context), or None where it is none."""
+    parts = (traceparent or "").split("-")
+    shaped = len(parts) == 4 and [len(part) for part in parts] == [2, 32, 16, 2] and parts[0] == "00"
+    if not shaped or any(not set(part) <= _HEX for part in parts):
+        return None
+    return traceparent if parts[1].strip("0") and parts[2].strip("0") else None
+
+
 def child_trace(traceparent: str | None, event_id: str) -> str:
     """A W3C ``traceparent`` for an event caused within a trace; ids derive from the event's, so a repeat is the
-    same."""
+    same. A new trace has the event id's halves the other way round: samplers by trace id look at its end, and the end
+    of a UUID has bits that never change."""
     hexes = event_id.replace("-", "")
-    trace_id = traceparent.split("-")[1] if traceparent and traceparent.count("-") == 3 else hexes
+    trace_id = traceparent.split("-")[1] if traceparent and traceparent.count("-") == 3 else hexes[16:] + hexes[:16]
     return f"00-{trace_id}-{hexes[:16]}-01"

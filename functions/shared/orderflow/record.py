@@ -56,6 +56,13 @@ class Record(Generic[S]):
         kept = tuple([envelope.to_dict() for envelope in emitted])
         return Record(state, {**self.absorbed, cause.id: (cause.digest, kept)}, pending, self.stored)
 
+    @property
+    def trace(self) -> str | None:
+        """The trace context of the first event that the document emitted: what a later command without a caller of
+        its own goes on with. None where there is none yet."""
+        emitted = next((envelopes for _, envelopes in self.absorbed.values() if envelopes), ())
+        return emitted[0].get("traceparent") if emitted else None
+
     def emitted(self) -> list[Envelope]:
         """Every event that the document ever emitted, oldest first."""
         return [envelope for cause_id in self.absorbed for envelope in self.emitted_for(cause_id)]

@@ -58,7 +58,7 @@ def _look_at(shell: Shell, key: str, stored: Stored, swept: Swept) -> Steps[None
         record = load(SERVICE, stored)
         assert record.state is not None
         if record.state.status == "pending" and record.state.expires_at <= now:
-            cause = Cause(f"{record.state.order_id}.expire", "expire", record.state.order_id)
+            cause = Cause(f"{record.state.order_id}.expire", "expire", record.state.order_id, record.trace)
             decision = cancel(record.state, "deadline: not confirmed in time", now)
             emitted = envelopes("order", cause, decision.emit, now)
             record = yield from shell.commit(SERVICE, key, record.absorbing(decision.state, cause, emitted))
