@@ -86,7 +86,7 @@ class Observed:
         self.ports.drop.put("catalogue/one.csv", b"sku,name,unit_price,currency\nCUP,Cup,700,EUR\n")
         self.ports.drop.put("stock/one.csv", b"sku,quantity\nCUP,500\n")
         for name in self.ports.drop.names():
-            self.app.load_file(name, deadline=time.time() + DEADLINE_S)
+            self.app.load_file(name, receives=1, deadline=time.time() + DEADLINE_S)
 
     @property
     def broker(self) -> MemoryBroker:
