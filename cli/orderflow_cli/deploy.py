@@ -134,8 +134,9 @@ def _package(cloud: str) -> Path:
 
 def _plan(root: Root) -> Plan:
     errors = Console(stderr=True, highlight=False)
-    errors.print(f"Packaging the functions for {root.cloud} ...")
-    made = packaging.build(root.cloud, Path.cwd(), _package(root.cloud))
+    telemetry = root.variable("telemetry") not in (None, "off")
+    errors.print(f"Packaging the functions for {root.cloud}{' with telemetry' if telemetry else ''} ...")
+    made = packaging.build(root.cloud, Path.cwd(), _package(root.cloud), telemetry=telemetry)
     errors.print(f"{made.path}: {made.size / 1e6:.1f} MB")
     errors.print("Planning ...")
     root.init()

@@ -167,6 +167,9 @@ def package(
     relock: Annotated[
         bool, typer.Option("--lock", help="Take the project's locked versions into the packages' locks.")
     ] = False,
+    telemetry: Annotated[
+        bool, typer.Option("--telemetry", help="With OpenTelemetry, as deploy does where an environment has it on.")
+    ] = False,
 ) -> None:
     """Make the function packages: reproducible zips with hash-checked dependencies for the cloud's platform."""
     from orderflow_cli import package as packaging
@@ -176,7 +179,7 @@ def package(
         try:
             if relock:
                 packaging.lock(name, Path.cwd())
-            made = packaging.build(name, Path.cwd(), out / f"{name}.zip")
+            made = packaging.build(name, Path.cwd(), out / f"{name}.zip", telemetry=telemetry)
         except packaging.PackageFailed as error:
             print(f"orderflow: {error}", file=sys.stderr)
             raise typer.Exit(1) from None

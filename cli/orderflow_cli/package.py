@@ -4,7 +4,8 @@ Dependencies come from ``functions/<cloud>/requirements.lock``, every file check
 cloud's platform and Python whatever the developer's machine is. The zip has sorted names, fixed times and modes.
 
 AWS: dependencies and bytecode at the top, for arm64; boto3 is left out, the Lambda runtime has it
-(docs.aws.amazon.com/lambda/latest/dg/lambda-python.html). Azure: dependencies under ``.python_packages``, where the
+(docs.aws.amazon.com/lambda/latest/dg/lambda-python.html). OpenTelemetry is in a package only where that is asked for,
+from a lock of its own that holds everything: ``telemetry.lock``. Azure: dependencies under ``.python_packages``, where the
 worker looks for what was not built remotely (learn.microsoft.com/azure/azure-functions/functions-reference-python).
 GCP: sources and ``requirements.txt``, which Cloud Build installs
 (cloud.google.com/run/docs/runtimes/python-dependencies)."""
@@ -24,6 +25,9 @@ from pathlib import Path
 
 PYTHON = "3.13"
 """What the functions run on, on every cloud."""
+
+WITH_TELEMETRY = "telemetry.lock"
+"""The lock of a package that can send traces and metrics."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _BOOKKEEPING = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
@@ -66,12 +70,15 @@ class Package:
     sha256: str
 
 
-def build(cloud: str, root: Path, out: Path, *, platform: str | None = None) -> Package:
-    """Make a cloud's package, for another ``platform`` (as uv names them) if one is given. Raises `PackageFailed`."""
+def build(
+    cloud: str, root: Path, out: Path, *, platform: str | None = None, telemetry: bool = False
+) -> Package:
+    """Make a cloud's package, for another ``platform`` (as uv names them) if one is given, with what traces and metrics
+    take where ``telemetry`` says so. Raises `PackageFailed`."""
     recipe = RECIPES[cloud]
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary) / "tree"
-        lock = root / "functions" / cloud / "requirements.lock"
+        lock = root / "functions" / cloud / (WITH_TELEMETRY if telemetry else "requirements.lock")
         _copy_sources(root, cloud, tree)
         if recipe.dependencies is None:
             shutil.copy(lock, tree / "requirements.txt")
@@ -87,19 +94,24 @@ def build(cloud: str, root: Path, out: Path, *, platform: str | None = None) -> 
 
 
 def lock(cloud: str, root: Path) -> None:
-    """Write a cloud's ``requirements.lock``: the versions that the project is tested with, and their hashes."""
-    command = [
-        *_uv("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
-        *("--python-version", PYTHON, "--python-platform", RECIPES[cloud].platform),
-        *("--constraint", str(root / "requirements.lock")),
-        *("--output-file", str(root / "functions" / cloud / "requirements.lock")),
-        str(root / "functions" / cloud / "requirements.in"),
-    ]
-    subprocess.run(command, check=True, cwd=root)
+    """Write a cloud's locks: the versions that the project is tested with, and their hashes."""
+    folder = root / "functions" / cloud
+    for name, wanted in (
+        ("requirements.lock", ["requirements.in"]),
+        (WITH_TELEMETRY, ["requirements.in", "telemetry.in"]),
+    ):
+        command = [
+            *_uv("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
+            *("--python-version", PYTHON, "--python-platform", RECIPES[cloud].platform),
+            *("--constraint", str(root / "requirements.lock")),
+            *("--output-file", str(folder / name)),
+            *(str(folder / each) for each in wanted),
+        ]
+        subprocess.run(command, check=True, cwd=root)
 
 
 def _copy_sources(root: Path, cloud: str, tree: Path) -> None:
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*", "README.md")
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*", "telemetry.in", WITH_TELEMETRY, "README.md")
     shutil.copytree(root / "functions" / "shared", tree, ignore=ignore)
     shutil.copytree(root / "functions" / cloud, tree, ignore=ignore, dirs_exist_ok=True)
 

@@ -102,6 +102,12 @@ class Root:
         found: dict[str, Any] = json.loads(self._run("output", "-json", ask=False))
         return {name: output["value"] for name, output in found.items()}
 
+    def variable(self, name: str) -> str | None:
+        """The text that an environment's file, else the shell, gives a variable; None where neither does."""
+        file = self.folder / "environments" / f"{self.environment}.tfvars"
+        given = re.search(rf'^{name} *= *"([^"]*)"', file.read_text(encoding="utf-8"), re.MULTILINE)
+        return given[1] if given else os.environ.get(f"TF_VAR_{name}")
+
     def _tfvars(self) -> list[str]:
         return [f"-var-file=environments/{self.environment}.tfvars"]
 

@@ -35,8 +35,17 @@ locals {
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
 
+  # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
+  telemetry = {
+    for name, value in {
+      OTEL_EXPORTER_OTLP_ENDPOINT = contains(["off", "cloud"], var.telemetry) ? "off" : var.telemetry
+      OTEL_METRICS_EXPORTER       = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+      OTEL_TRACES_EXPORTER        = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+    } : name => value if value != "off"
+  }
+
   # What `orderflow_aws.wiring` reads, in a function and on an operator's machine alike.
-  environment = merge(local.settings, length(module.messaging.ordering.services) == 0 ? {} : {
+  environment = merge(local.settings, local.telemetry, length(module.messaging.ordering.services) == 0 ? {} : {
     ORDERFLOW_ORDERED_SERVICES  = join(",", module.messaging.ordering.services)
     ORDERFLOW_ORDERED_TOPIC_ARN = module.messaging.ordering.topic_arn
     }, {

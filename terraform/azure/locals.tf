@@ -63,8 +63,17 @@ locals {
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
 
+  # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
+  telemetry = {
+    for name, value in {
+      OTEL_EXPORTER_OTLP_ENDPOINT = contains(["off", "cloud"], var.telemetry) ? "off" : var.telemetry
+      OTEL_METRICS_EXPORTER       = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+      OTEL_TRACES_EXPORTER        = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+    } : name => value if value != "off"
+  }
+
   # With these and a signed-in Azure CLI, orderflow_azure.wiring.bootstrap reaches the deployment from any machine.
-  environment = merge(local.settings, {
+  environment = merge(local.settings, local.telemetry, {
     ORDERFLOW_ARCHIVE_CONTAINER                   = module.objects.container_names[local.archive_bucket]
     ORDERFLOW_DROP_CONTAINER                      = module.objects.container_names[local.drop_bucket]
     ORDERFLOW_EVENTGRID_ENDPOINT                  = module.messaging.topic_endpoint

@@ -196,6 +196,18 @@ variable "settings" {
   }
 }
 
+variable "telemetry" {
+  description = "Where traces and metrics go: off; cloud, to the cloud's own backends; or the base URL of an OTLP endpoint that takes HTTP."
+  type        = string
+  default     = "off"
+  nullable    = false
+
+  validation {
+    condition     = contains(["off", "cloud"], var.telemetry) || can(regex("^https?://[^/]", var.telemetry))
+    error_message = "telemetry must be off, cloud or the URL of an OTLP endpoint, such as https://otlp.example.com."
+  }
+}
+
 variable "topology_file" {
   description = "The declaration of services, subscriptions, filters, limits and documents, written by orderflow.topology."
   type        = string

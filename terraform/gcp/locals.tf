@@ -26,9 +26,19 @@ locals {
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
 
+  # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
+  telemetry = {
+    for name, value in {
+      OTEL_EXPORTER_OTLP_ENDPOINT = contains(["off", "cloud"], var.telemetry) ? "off" : var.telemetry
+      OTEL_METRICS_EXPORTER       = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+      OTEL_TRACES_EXPORTER        = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+    } : name => value if value != "off"
+  }
+
   # What orderflow_gcp.wiring reads, in a function as on an operator's machine.
   environment_variables = tomap(merge(
     local.settings,
+    local.telemetry,
     {
       GOOGLE_CLOUD_PROJECT         = local.project.id
       ORDERFLOW_ARCHIVE_BUCKET     = local.archive_bucket

@@ -3,7 +3,7 @@ data "google_project" "this" {
 }
 
 resource "google_project_service" "this" {
-  for_each = toset([
+  for_each = toset(concat(var.telemetry == "cloud" ? ["telemetry.googleapis.com"] : [], [
     "artifactregistry.googleapis.com",
     "billingbudgets.googleapis.com",
     "cloudbilling.googleapis.com",
@@ -21,7 +21,7 @@ resource "google_project_service" "this" {
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
     "sts.googleapis.com",
-  ])
+  ]))
 
   project = var.account_id
   service = each.key
@@ -81,6 +81,7 @@ module "functions" {
   region                = var.region
   secrets               = var.secrets
   services              = local.functions
+  telemetry_roles       = var.telemetry == "cloud" ? ["roles/telemetry.metricsWriter", "roles/telemetry.tracesWriter"] : []
   topic                 = module.messaging.topic.name
 }
 

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.local_cloud
 
 CLOUDS = ("aws", "azure", "gcp")
 STORY = ["OrderPlaced", "InventoryReserved", "PaymentCompleted", "OrderConfirmed", "ShipmentCreated"]
+HEARERS = {"order", "inventory", "payment", "shipping", "notification", "email", "push", "analytics"}
 MODELS = ("orders", "stock", "analytics")
 
 
@@ -48,9 +49,15 @@ def test_a_shift_of_an_operator(cloud: str, folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "environ", dict(os.environ))
     shift = Shift(cloud, folder)
     shift.orders()
+    shift.trace()
     shift.dead_letters()
     shift.archive()
     shift.customer()
+
+
+def flat(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Spans with all that is below them."""
+    return [each for node in nodes for each in (node, *flat(node["children"]))]
 
 
 class Shift:
@@ -87,6 +94,35 @@ class Shift:
         assert sorted(happened) == sorted(STORY)
         assert happened[0] == "OrderPlaced"
         assert all(entry["causation_id"] for entry in self.story[1:])
+
+    def trace(self) -> None:
+        """See the order's trace: one tree under the request, in which everybody who acted is."""
+
+        def whole() -> bool:
+            self.found = self.run("orders", "trace", self.order_id)
+            heard = [node for node in flat(self.found["roots"]) if node["kind"] == "consumer"]
+            return {node["service"] for node in heard} >= HEARERS and len(heard) >= len(self.story)
+
+        wait_until(whole, f"{self.cloud}: the spans of everybody who acted", 60)
+        [root] = self.found["roots"]
+        assert (root["name"], root["service"], root["kind"]) == ("POST /orders", "api", "server")
+        nodes = flat([root])
+        assert len({node["span_id"] for node in nodes}) == len(nodes)
+        kinds = {entry["event_id"]: entry["kind"] for entry in self.story}
+        causes = {entry["event_id"]: entry["causation_id"] for entry in self.story}
+        published = {}
+        for node in nodes:
+            event = node["attributes"].get("messaging.message.id")
+            for child in node["children"]:
+                if child["name"].startswith("publish "):
+                    made = child["attributes"]["messaging.message.id"]
+                    published[made] = child["name"].removeprefix("publish ")
+                    assert causes[made] == event, "what caused an event is what its publication stands under"
+                if child["kind"] == "consumer":
+                    assert (node["kind"], child["attributes"]["messaging.message.id"]) == ("producer", event)
+        assert published == kinds
+        effects = [node["service"] for node in nodes if node["name"] in ("gateway charge", "carrier label")]
+        assert sorted(effects) == ["payment", "shipping"], "however often they were delivered to"
 
     def dead_letters(self) -> None:
         """Find a poison message, try it again, throw it away."""

@@ -100,7 +100,7 @@ class GcpCloud:
         self._environment = {
             **_adapters(pubsub, firestore, storage),
             **self._ordering(),
-            **{name: value for name, value in self._setup.settings.items() if name.startswith("ORDERFLOW_")},
+            **{name: value for name, value in self._setup.settings.items() if name.startswith(("ORDERFLOW_", "OTEL_"))},
             RELAY: f"http://127.0.0.1:{self._relay_port}",
         }
         brokers = [

@@ -76,3 +76,12 @@ resource "google_storage_bucket_iam_member" "claims" {
     expression = "resource.name.startsWith(\"projects/_/buckets/${var.claims.bucket}/objects/${var.claims.prefix}\")"
   }
 }
+
+# cloud.google.com/iam/docs/roles-permissions/telemetry
+resource "google_project_iam_member" "telemetry" {
+  for_each = { for grant in setproduct(keys(var.services), var.telemetry_roles) : "${grant[0]}-${basename(grant[1])}" => { service = grant[0], role = grant[1] } }
+
+  project = var.project.id
+  role    = each.value.role
+  member  = "serviceAccount:${local.emails.runtime[each.value.service]}"
+}

@@ -124,6 +124,13 @@ variable "services" {
   }
 }
 
+variable "telemetry_roles" {
+  description = "By which every function may send traces and metrics, where it does."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
 variable "topic" {
   description = "Name of the topic that every event goes to."
   type        = string
