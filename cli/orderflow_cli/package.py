@@ -70,9 +70,7 @@ class Package:
     sha256: str
 
 
-def build(
-    cloud: str, root: Path, out: Path, *, platform: str | None = None, telemetry: bool = False
-) -> Package:
+def build(cloud: str, root: Path, out: Path, *, platform: str | None = None, telemetry: bool = False) -> Package:
     """Make a cloud's package, for another ``platform`` (as uv names them) if one is given, with what traces and metrics
     take where ``telemetry`` says so. Raises `PackageFailed`."""
     recipe = RECIPES[cloud]
@@ -111,7 +109,9 @@ def lock(cloud: str, root: Path) -> None:
 
 
 def _copy_sources(root: Path, cloud: str, tree: Path) -> None:
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*", "telemetry.in", WITH_TELEMETRY, "README.md")
+    ignore = shutil.ignore_patterns(
+        "__pycache__", "*.pyc", "requirements.*", "telemetry.in", WITH_TELEMETRY, "README.md"
+    )
     shutil.copytree(root / "functions" / "shared", tree, ignore=ignore)
     shutil.copytree(root / "functions" / cloud, tree, ignore=ignore, dirs_exist_ok=True)
 

@@ -79,7 +79,7 @@ class Observed:
     def __init__(self, settings: Settings | None = None) -> None:
         self.exporter, self.figures = Kept(), Figures()
         self.ports = memory_ports(topology.build())
-        self.ports.dependencies = dict(from_environment({}, self.ports.store, self.ports.clock))
+        self.ports.dependencies = dict(from_environment({}, self.ports.store, self.ports.clock, self.ports.secrets))
         observer = Observer(Spans(self.exporter, {"cloud.provider": "none"}), Metrics(self.figures))
         self.app = App(self.ports, settings or Settings(), observer)
         self.app.__dict__["_api"] = Api(self.app._shell, _Trusting())  # type: ignore[arg-type]
