@@ -5,8 +5,8 @@ cloud's platform and Python whatever the developer's machine is. The zip has sor
 
 AWS: dependencies and bytecode at the top, for arm64; boto3 is left out, the Lambda runtime has it
 (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html). OpenTelemetry is in a package only where that is asked for,
-from a lock of its own that holds everything: ``telemetry.lock``. Azure: dependencies under ``.python_packages``, where the
-worker looks for what was not built remotely (learn.microsoft.com/azure/azure-functions/functions-reference-python).
+from a lock of its own that holds everything: ``telemetry.lock``. Azure: dependencies under ``.python_packages``, where
+the worker looks for what was not built remotely (learn.microsoft.com/azure/azure-functions/functions-reference-python).
 GCP: sources and ``requirements.txt``, which Cloud Build installs
 (cloud.google.com/run/docs/runtimes/python-dependencies)."""
 
