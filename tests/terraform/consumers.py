@@ -63,7 +63,7 @@ def declared_queue(cloud: str, limits: dict[str, Any]) -> Queue:
         lock_s=limits["lock_s"],
         deliveries=limits["broker_max_deliveries"],
         batch_size=None if cloud == "gcp" else limits["batch_size"],  # Pub/Sub pushes one message at a time
-        batch_window_s=limits["batch_window_s"] if cloud == "aws" else None,
+        batch_window_s=None if cloud == "gcp" else limits["batch_window_s"],
         backoff_s=(limits["backoff_base_s"], limits["backoff_cap_s"]) if cloud == "gcp" else None,
         concurrency=limits["max_concurrency"] if cloud == "aws" else None,  # elsewhere the function's
     )
@@ -122,14 +122,22 @@ def _azure_functions(plan: Plan) -> dict[str, Function]:
 
 
 def _azure_queues(plan: Plan) -> dict[str, Queue]:
-    apps = plan.by_key("azurerm_function_app_flex_consumption")
+    begin = "AzureFunctionsJobHost__extensions__serviceBus__"
+    settings = {
+        service: {
+            name.removeprefix(begin): value for name, value in app["app_settings"].items() if name.startswith(begin)
+        }
+        for service, app in plan.by_key("azurerm_function_app_flex_consumption").items()
+    }
     return {
         service: Queue(
             lock_s=iso_seconds(each["lock_duration"]),
             deliveries=each["max_delivery_count"],
-            batch_size=int(
-                apps[service]["app_settings"]["AzureFunctionsJobHost__extensions__serviceBus__maxMessageBatchSize"]
-            ),
+            batch_size=int(settings[service]["maxMessageBatchSize"]),
+            # The host waits only where a batch has a least size.
+            batch_window_s=clock_seconds(settings[service].get("maxBatchWaitTime", "00:00:00"))
+            if "minMessageBatchSize" in settings[service]
+            else 0,
         )
         for service, each in plan.by_key("azurerm_servicebus_queue", "this").items()
     }

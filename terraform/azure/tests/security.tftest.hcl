@@ -168,8 +168,8 @@ run "functions_ask_with_their_own_identity_and_hold_no_keys" {
     topic_id                               = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/orderflow-dev/providers/Microsoft.EventGrid/topics/x"
 
     functions = {
-      channel = { hears = ["Placed"], limits = { batch_size = 10, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule" }
-      sweeper = { emits = ["Placed"], limits = { batch_size = 10, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule", uses = ["gateway"] }
+      channel = { hears = ["Placed"], limits = { batch_size = 10, batch_window_s = 0, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule" }
+      sweeper = { emits = ["Placed"], limits = { batch_size = 10, batch_window_s = 0, memory_mb = 256, timeout_s = 50 }, maximum_instance_count = 1, trigger = "schedule", uses = ["gateway"] }
     }
   }
 

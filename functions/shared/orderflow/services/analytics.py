@@ -20,7 +20,7 @@ from orderflow.events import (
     PaymentRefunded,
     ShipmentCreated,
 )
-from orderflow.service import Commit, Context, Decision, Service
+from orderflow.service import UNHURRIED, Commit, Context, Decision, Service
 from orderflow.state import State
 
 SHARDS = 16
@@ -116,4 +116,5 @@ SERVICE = Service(
     index=index,
     indexes=("day",),
     decide=decide,
+    limits=UNHURRIED,
 )

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from orderflow.events import Channel, NotificationRequested
 from orderflow.keys import safe_key
 from orderflow.service import (
+    UNHURRIED,
     Answer,
     Call,
     Commit,
@@ -110,4 +111,5 @@ def channel_service(channel: Channel) -> Service[Message]:
         resume=partial(resume, channel),
         reads=(CUSTOMERS,),
         uses=(channel,),
+        limits=UNHURRIED,
     )

@@ -28,7 +28,7 @@ from orderflow.events import (
     ShipmentRefused,
 )
 from orderflow.keys import safe_key
-from orderflow.service import Commit, Context, Decision, Ignore, Service
+from orderflow.service import UNHURRIED, Commit, Context, Decision, Ignore, Service
 from orderflow.state import State
 
 
@@ -131,4 +131,5 @@ SERVICE = Service(
     # The payment is the first that there is a message for; the others without one change nothing.
     unread=(PaymentCompleted, *(event for event in _HEARS if event not in _TEMPLATES)),
     decide=decide,
+    limits=UNHURRIED,
 )

@@ -9,6 +9,11 @@ locals {
     service => formatdate("hh:mm:ss", timeadd("2000-01-01T00:00:00Z", "${function.limits.timeout_s}s"))
   }
 
+  batch_windows = {
+    for service, function in var.functions :
+    service => formatdate("hh:mm:ss", timeadd("2000-01-01T00:00:00Z", "${function.limits.batch_window_s}s"))
+  }
+
   names = { for service in keys(var.functions) : service => "${var.name}-${service}-${var.suffix}" }
 }
 
@@ -79,6 +84,12 @@ resource "azurerm_function_app_flex_consumption" "this" {
       ORDERFLOW_SERVICE                = each.key
       ORDERFLOW_SERVICEBUS__clientId   = azurerm_user_assigned_identity.this[each.key].client_id
       ORDERFLOW_SERVICEBUS__credential = "managedidentity"
+    },
+    # An execution is billed for a second at least, so messages that nobody waits for are gathered first
+    # (learn.microsoft.com/azure/azure-functions/functions-bindings-service-bus#hostjson-settings).
+    each.value.limits.batch_window_s == 0 ? {} : {
+      AzureFunctionsJobHost__extensions__serviceBus__maxBatchWaitTime    = local.batch_windows[each.key]
+      AzureFunctionsJobHost__extensions__serviceBus__minMessageBatchSize = tostring(each.value.limits.batch_size)
     },
   )
 

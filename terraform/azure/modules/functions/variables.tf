@@ -73,9 +73,10 @@ variable "functions" {
     hears            = optional(set(string), [])
     http_concurrency = optional(number)
     limits = object({
-      batch_size = number
-      memory_mb  = number
-      timeout_s  = number
+      batch_size     = number
+      batch_window_s = number
+      memory_mb      = number
+      timeout_s      = number
     })
     maximum_instance_count = number
     settings               = optional(map(string), {})
