@@ -21,6 +21,7 @@ from rich.table import Table
 
 from orderflow_cli import commands, deploy
 from orderflow_cli.contracts import commands as contracts
+from orderflow_cli.cost import commands as cost
 from orderflow_local.fleet import CLOUDS
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app = typer.Typer(
 deploy.add_to(app)
 commands.add_to(app)
 contracts.add_to(app)
+cost.add_to(app)
 
 MISSING = 3
 

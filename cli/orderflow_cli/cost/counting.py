@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from random import Random
@@ -214,6 +214,10 @@ class Workflow:
         while (service := self._next()) is not None:
             executions.append(self._deliver(service))
         return Counted(path, tuple(executions), self._kept(executions))
+
+    def documents(self, collection: str) -> Iterator[Document]:
+        """The documents of a collection as they are stored now."""
+        return (stored.document for _, stored in self._plain.scan(collection))
 
     def _place(self, path: str) -> Execution:
         self._orders += 1
