@@ -109,9 +109,7 @@ def test_any_body_that_leads_elsewhere_is_an_envelope_that_can_be_written_or_it_
 def test_an_event_whose_data_stayed_behind_is_the_same_once_they_are_fetched(envelope: Envelope) -> None:
     ports = memory_ports(TOPOLOGY)
     broker = MemoryBroker({})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims, "MOST_BYTES", 0)
-        assert claims.ClaimingPublisher(broker, ports.archive).publish([envelope]) == [None]
+    assert claims.ClaimingPublisher(broker, ports.archive, most_bytes=0).publish([envelope]) == [None]
     [sent] = broker.published
     assert "data" not in sent.to_dict()
     assert sent.attributes() == envelope.attributes()

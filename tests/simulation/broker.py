@@ -59,6 +59,8 @@ class Broker:
         self.ready: dict[str, list[Message]] = {service: [] for service in limits}
         self.filters: dict[str, dict[str, list[str]]] = {}
         self.publishing: Callable[[Envelope], None] = lambda envelope: None
+        self.whole: Callable[[Envelope], Envelope] = lambda envelope: envelope
+        """What its consumers will make of an event that left its data behind."""
         self._world = world
         self._profile = profile
         self._limits = limits
@@ -68,11 +70,12 @@ class Broker:
     # Publisher
 
     def publish(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
-        for envelope in envelopes:
+        for travelling in envelopes:
+            envelope = self.whole(travelling)
             self.publishing(envelope)
             self.published[envelope.id].append(envelope)
             attributes = envelope.attributes()
-            body = envelope.to_bytes()
+            body = travelling.to_bytes()
             for service, filters in self.filters.items():
                 if all(attributes.get(name) in values for name, values in filters.items()):
                     self.matched.setdefault((service, envelope.id), envelope)

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from orderflow import api, deadletters, driver, files, processing, sweeper
+from orderflow import api, claims, deadletters, driver, files, processing, sweeper
 from orderflow.attempts import Attempts
 from orderflow.breaker import Breakers
 from orderflow.envelope import Envelope, decode, derived_id
@@ -27,6 +27,7 @@ from orderflow.services import channels, find, inventory, notification, order, p
 from orderflow.settings import Settings
 from orderflow.state import State
 from orderflow.steps import Get, Publish, PublishAll, Put, Remove, Resend, Steps
+from orderflow_local.memory import MemoryObjects
 from simulation import workers
 from simulation.profiles import PROFILES
 from simulation.simulator import Result, simulate
@@ -759,3 +760,32 @@ def puts_aside() -> AbstractContextManager[Any]:
             return False
 
     return patch.object(files, "_load_price", wrong)
+
+
+# Large events
+
+
+@bug("an event goes out although its data could not be stored")
+def forgets_data() -> AbstractContextManager[Any]:
+    made_small = claims.ClaimingPublisher._made_small
+
+    def wrong(self: Any, envelope: Envelope) -> Envelope:
+        try:
+            return made_small(self, envelope)
+        except Unavailable:
+            return made_small(claims.ClaimingPublisher(self._publisher, MemoryObjects(), self._most_bytes), envelope)
+
+    return patch.object(claims.ClaimingPublisher, "_made_small", wrong)
+
+
+@bug("an event is refused whose data cannot be fetched just now")
+def refuses_unfetched_data() -> AbstractContextManager[Any]:
+    redeem = processing.redeem
+
+    def wrong(envelope: Envelope) -> Steps[Envelope]:
+        try:
+            return (yield from redeem(envelope))
+        except Unavailable as error:
+            raise claims.BadClaim(str(error)) from None
+
+    return patch.object(processing, "redeem", wrong)

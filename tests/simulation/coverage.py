@@ -20,6 +20,7 @@ from orderflow.steps import (
     PublishAll,
     Put,
     Query,
+    ReadArchive,
     ReadDrop,
     Remove,
     Resend,
@@ -64,10 +65,11 @@ _NAMES: dict[type, str] = {
     Resend: "resend",
     Remove: "remove",
     ReadDrop: "read drop",
+    ReadArchive: "read archive",
     WriteArchive: "write archive",
 }
 
-_RARE_KINDS = (Query, Bury, Resend, Remove, ReadDrop, WriteArchive)
+_RARE_KINDS = (Query, Bury, Resend, Remove, ReadDrop, ReadArchive, WriteArchive)
 _RARE_COLLECTIONS = frozenset((ATTEMPTS, BREAKERS, RECEIPTS.collection, CATALOGUE, "push", "sms", "screenings"))
 
 
@@ -95,7 +97,7 @@ def possible() -> dict[str, tuple[str, ...]]:
     steps |= {f"query {name}": STEP_FAULTS for name in sorted(indexed)}
     steps |= {f"ask {name}.{method}": STEP_FAULTS for name in asked for method in METHODS.get(name, ("send",))}
     steps["publish"] = STEP_FAULTS + PUBLISH_FAULTS
-    steps |= dict.fromkeys(("bury", "resend", "remove", "read drop", "write archive"), STEP_FAULTS)
+    steps |= dict.fromkeys(("bury", "resend", "remove", "read drop", "read archive", "write archive"), STEP_FAULTS)
     steps |= {f"deliver to {each.name}": DELIVERY_FAULTS for each in services}
     steps["answer request"] = REQUEST_FAULTS
     return {step: faults for step, faults in steps.items() if step not in IMPOSSIBLE_STEPS}

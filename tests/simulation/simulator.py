@@ -13,6 +13,7 @@ from typing import Any
 
 from orderflow import deadletters, log, sweeper
 from orderflow.attempts import COLLECTION as ATTEMPTS
+from orderflow.claims import ClaimingPublisher
 from orderflow.files import RECEIPTS
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Ports
@@ -22,6 +23,7 @@ from orderflow.settings import Settings
 from orderflow.steps import Remove, Resend, Steps
 from orderflow_local.memory import MemoryObjects, MemorySecrets
 from simulation.broker import Broker
+from simulation.bucket import Bucket, most_bytes, whole
 from simulation.invariants import Watch, at_rest, awaited
 from simulation.memo import memoised
 from simulation.outside import Carrier, Gateway, Messenger
@@ -135,16 +137,19 @@ class Run:
             "carrier": Carrier(self.world),
             **{channel: Messenger(self.world) for channel in ("email", "sms", "push")},
         }
+        self.bucket = bucket = Bucket(self.world)
+        bucket.weather = self.weather
         ports = Ports(
             store=self.store,
-            publisher=self.broker,
+            publisher=ClaimingPublisher(self.broker, bucket, most_bytes(seed)),
             dead_letters=self.broker,
-            archive=MemoryObjects(),
+            archive=bucket,
             drop=MemoryObjects(),
             clock=_NoClock(),
             dependencies=dependencies,
             secrets=MemorySecrets(),
         )
+        self.broker.whole = partial(whole, ports)
         self.fleet = Fleet(self.world, ports, self.broker, self.settings, self.weather, self.profile, limits)
         self.fleet.let_go = partial(self.watch.let_go, self.broker.published)
         self.workload = Workload(self.world, self.store, self.broker, self.fleet, self.settings, self.weather)
@@ -164,6 +169,7 @@ class Run:
         world.run(BEGIN + storm)
         world.note("weather", "clears up")
         self.fleet.calm_down(Weather(step_s=self.weather.step_s))
+        self.bucket.weather = Weather()
         self.workload.settle_in()
         found = [] if world.violations else self._come_to_rest()
         for message, subject in found:
@@ -188,6 +194,7 @@ class Run:
         self.broker.receive = lambda service: None
         self.fleet.erase = lambda order_id: None
         self.fleet.let_go = lambda service, event_id: None
+        self.broker.whole = lambda envelope: envelope
         self.world.forget_plans()
 
     def _come_to_rest(self) -> list[tuple[str, str]]:

@@ -43,12 +43,13 @@ class Claim(Envelope):
 
 
 class ClaimingPublisher:
-    """A `Publisher` that keeps back what is too large for the broker. Where data cannot be stored, their event is not
-    published."""
+    """A `Publisher` that keeps back what is too large for the broker: more than ``most_bytes``. Where data cannot be
+    stored, their event is not published."""
 
-    def __init__(self, publisher: Publisher, archive: Objects) -> None:
+    def __init__(self, publisher: Publisher, archive: Objects, most_bytes: int = MOST_BYTES) -> None:
         self._publisher = publisher
         self._archive = archive
+        self._most_bytes = most_bytes
 
     def publish(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
         answers: list[Exception | None] = [None] * len(envelopes)
@@ -64,7 +65,7 @@ class ClaimingPublisher:
         return answers
 
     def _made_small(self, envelope: Envelope) -> Envelope:
-        if len(envelope.to_bytes()) <= MOST_BYTES:
+        if len(envelope.to_bytes()) <= self._most_bytes:
             return envelope
         attributes = dict(envelope.to_dict())
         data = canonical(attributes.pop("data"))
