@@ -58,15 +58,21 @@ bench: $(VENV)/.ready ## Measure what an event costs, beside peers that do the s
 	@$(RUN)/python -m benchmarks $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.ready ## Check format, lint, strict types, workflows, and that generated files are current
+check: $(VENV)/.ready ## Check format, lint, strict types, workflows, secrets, dependencies, and that generated files are current
 	@$(RUN)/ruff format --check .
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
 	@$(RUN)/orderflow topology --check
 	@$(RUN)/orderflow contracts --check
 	@tools/lint-workflows
+	@tools/scan-secrets
+	@tools/audit
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive terraform; \
 		else echo "terraform fmt was left out: terraform is not installed" >&2; fi
+
+.PHONY: audit
+audit: $(VENV)/.ready ## Ask which locked packages have known vulnerabilities: those deployed, and those of the tools (needs the network)
+	@AUDIT=required tools/audit functions/*/requirements.lock requirements.lock tools/checkov.lock
 
 .PHONY: format
 format: $(VENV)/.ready ## Mend the format, and write the generated files
