@@ -182,6 +182,8 @@ variable "settings" {
       "max_body",
       "max_lines",
       "order_deadline",
+      "rate_burst",
+      "rate_per_minute",
       "saga_retention",
       "send_lease",
       "shard_reservations",

@@ -86,6 +86,21 @@ def test_a_good_token_of_somebody_else_is_forbidden(verifier: PushVerifier, more
         verifier.verify(signed(**more))
 
 
+def test_made_up_keys_do_not_make_us_ask_google_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(self: jwt.PyJWKClient) -> Any:
+        asked.append(self.uri)
+        return KEYS.jwks()
+
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", fetch)
+    verifier = PushVerifier(ISSUER, "https://issuer.example/jwks.json", AUDIENCE, ACCOUNT)
+    for number in range(20):
+        with pytest.raises(Unauthenticated):
+            verifier.verify(signed(key=STRANGER, kid=f"made-up-{number}"))
+    assert len(asked) <= 2
+
+
 def test_keys_that_cannot_be_had_are_not_the_callers_fault() -> None:
     verifier = PushVerifier(ISSUER, f"http://127.0.0.1:{free_port()}/jwks.json", AUDIENCE, ACCOUNT)
     with pytest.raises(Unavailable):

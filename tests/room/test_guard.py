@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 
@@ -36,6 +38,49 @@ def test_a_name_that_was_bound_to_this_machine_is_not_answered(visitor: httpx.Cl
 
     assert answer.status_code == 421
     assert "customers" not in answer.text
+
+
+def test_no_other_machine_reaches_it(address: str) -> None:
+    port = httpx.URL(address).port
+    assert address.startswith("http://127.0.0.1:")
+    # The whole of 127/8 is this machine, so a server that listens everywhere answers there too.
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.2", port or 0), timeout=5):
+        pass
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}"])
+def test_a_page_of_such_a_name_changes_nothing_even_with_the_token(operator: httpx.Client, lab: Lab, host: str) -> None:
+    """DNS rebinding: to the browser the page and the room are of one origin, so that it sends what the page likes."""
+    name = host.format(port=operator.base_url.port)
+
+    answer = operator.post(POISON, json=BODY, headers={"host": name, "origin": f"http://{name}"})
+
+    assert answer.status_code == 421
+    assert not arrived(lab)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
+@pytest.mark.parametrize("origin", [None, "null", "https://evil.example"])
+def test_a_form_on_a_foreign_page_changes_nothing(
+    visitor: httpx.Client, lab: Lab, kind: str, origin: str | None
+) -> None:
+    """What a browser sends for a page without asking first, and without our header."""
+    headers = {"content-type": kind, **({"origin": origin} if origin else {})}
+
+    assert visitor.post(POISON, content=b'{"service": "payment"}', headers=headers).status_code == 403
+    assert not arrived(lab)
+
+
+def test_the_token_is_in_no_answer_and_in_nothing_that_is_logged(
+    operator: httpx.Client, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    token = address.partition("token=")[2]
+    answers = [operator.get(path) for path in ("/", "/order", "/letters", "/api/room", "/static/common.js", "/nowhere")]
+    answers += [operator.post(path, json=BODY) for path in (POISON, "/api/aws/kill", "/api/nowhere/poison")]
+    answers += [operator.post(POISON, content=b"{", headers={"content-type": "application/json"})]
+
+    assert not [answer.url for answer in answers if token in answer.text or token in str(answer.headers)]
+    assert token not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:{port}"])

@@ -146,6 +146,23 @@ def test_an_algorithm_that_we_did_not_choose_is_refused_also_where_the_issuer_di
     refused(web, issuer.token(algorithm=algorithm))
 
 
+def test_a_key_that_the_token_itself_brings_or_points_to_is_not_believed(web: Web, issuer: Issuer) -> None:
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    own = jwt.algorithms.RSAAlgorithm.to_jwk(stranger.public_key(), as_dict=True)
+    before = issuer.asked
+    for header in ({"jwk": own}, {"jku": f"{issuer.url}/stranger.json"}, {"x5u": f"{issuer.url}/stranger.pem"}):
+        refused(web, jwt.encode(claims, stranger, algorithm="RS256", headers={"kid": "rsa-1", **header}))
+    assert issuer.asked == before + 1, "the issuer's own keys were fetched, and nothing else"
+
+
+def test_a_header_that_must_be_understood_and_is_not_makes_the_token_worthless(web: Web, issuer: Issuer) -> None:
+    """RFC 7515, 4.1.11."""
+    claims = jwt.decode(issuer.token(), options={"verify_signature": False})
+    headers = {"kid": "rsa-1", "crit": ["sealed"], "sealed": True}
+    refused(web, jwt.encode(claims, issuer.keys["rsa-1"], algorithm="RS256", headers=headers))
+
+
 def test_a_token_of_an_unknown_key_is_refused(web: Web, issuer: Issuer) -> None:
     refused(web, issuer.token(kid="nobody"))
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})

@@ -192,7 +192,7 @@ def test_a_function_may_use_every_collection_that_it_does_use() -> None:
 
 
 def test_only_what_carries_no_saga_is_deleted_by_time() -> None:
-    assert [name for name, each in TOPOLOGY["collections"].items() if each["ttl"]] == ["attempts"]
+    assert [name for name, each in TOPOLOGY["collections"].items() if each["ttl"]] == ["attempts", "rates"]
 
 
 def test_whatever_a_function_touches_it_has_declared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
@@ -24,6 +25,7 @@ from orderflow.http import Request, Response
 from orderflow.keys import safe_key
 from orderflow.ports import Conflict, Page, Stored, Unavailable
 from orderflow.processing import Shell
+from orderflow.rates import Rates
 from orderflow.record import Cause, Record, envelopes, load
 from orderflow.services.order import SERVICE, Change, Order, cancel, due_shard, placed, tier_of
 from orderflow.steps import Get, Put, Query, Steps
@@ -103,6 +105,7 @@ class Api:
         self._shell = shell
         self._settings = shell.settings
         self._verifier = verifier
+        self._rates = Rates(shell.settings, shell.clock)
         self._prices: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def respond(self, request: Request) -> Steps[Response]:
@@ -138,7 +141,12 @@ class Api:
             case _, ["health"] | ["openapi.json"]:
                 raise _not_allowed(["GET"])
         handler = self._handler(request.method, parts)
-        return (yield from handler(self._customer(request), request, parts))
+        customer = self._customer(request)
+        if request.method != "GET" and (wait := (yield from self._rates.wait(customer))):
+            raise Problem(
+                429, "too-many-requests", "wait before the next change", {"retry-after": str(math.ceil(wait))}
+            )
+        return (yield from handler(customer, request, parts))
 
     def _handler(self, method: str, parts: list[str]) -> Handler:
         allowed: dict[str, Handler]

@@ -8,6 +8,8 @@ from pydantic.json_schema import models_json_schema
 
 from orderflow.api import LARGEST_PAGE, PAGE, Customer, OrderRequest
 
+_TOO_MANY = {"429": "Too many changes in too little time; Retry-After says how many seconds to wait"}
+_RETRY_AFTER = {"headers": {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}}
 _ERROR = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 
@@ -24,7 +26,9 @@ def document() -> dict[str, Any]:
             "/orders": {"post": _place(), "get": _list()},
             "/orders/{id}": {"get": _one("One of your orders with its history", 200, "OrderDetail")},
             "/orders/{id}/cancel": {
-                "post": _one("Cancel a pending order", 202, "OrderSummary", {"409": "It is confirmed or shipped"})
+                "post": _one(
+                    "Cancel a pending order", 202, "OrderSummary", {"409": "It is confirmed or shipped", **_TOO_MANY}
+                )
             },
             "/customers/me": {
                 "get": _operation("Your contact data", {"200": _ok("Customer")}, {"404": "Nothing is known yet"}),
@@ -37,6 +41,7 @@ def document() -> dict[str, Any]:
                             "409": "They are being changed by another request; try again",
                             "413": "Too large",
                             "422": "Invalid",
+                            **_TOO_MANY,
                         },
                     ),
                     "requestBody": _body("Customer"),
@@ -63,6 +68,7 @@ def _place() -> dict[str, Any]:
             "409": "The Idempotency-Key was used for another order",
             "413": "Too large",
             "422": "Invalid, not in the catalogue, or another total than the client gave",
+            **_TOO_MANY,
         },
     )
     key = {
@@ -99,10 +105,10 @@ def _operation(summary: str, good: dict[str, Any], bad: dict[str, str]) -> dict[
         "500": "It failed; it is safe to send it again",
         "503": "Try again in a moment",
     }
-    return {
-        "summary": summary,
-        "responses": {**good, **{status: {"description": text, **_ERROR} for status, text in bad.items()}},
-    }
+    errors = {status: {"description": text, **_ERROR} for status, text in bad.items()}
+    if "429" in errors:
+        errors["429"] |= _RETRY_AFTER
+    return {"summary": summary, "responses": {**good, **errors}}
 
 
 def _ok(schema: str, description: str = "OK") -> dict[str, Any]:

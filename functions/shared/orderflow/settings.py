@@ -11,7 +11,7 @@ from orderflow.log import LEVELS
 
 _AT_LEAST_ONE = (
     *("sweep_shards", "stock_shards", "shard_reservations", "conflict_tries"),
-    *("breaker_failures", "max_lines", "max_body"),
+    *("breaker_failures", "max_lines", "max_body", "rate_burst"),
 )
 
 
@@ -73,6 +73,10 @@ class Settings:
     max_lines: int = 100
     max_body: int = 262_144
     """Largest accepted request body in bytes."""
+    rate_per_minute: int = 0
+    """Requests a minute by which one customer may change something; 0 for no limit."""
+    rate_burst: int = 20
+    """So many of them may come at once, after a pause."""
 
     issuer: str = ""
     """OIDC issuer of the API's bearer tokens (the ``iss`` claim)."""

@@ -33,6 +33,7 @@ def build() -> dict[str, Any]:
     from orderflow.claims import PREFIX as CLAIMS_PREFIX
     from orderflow.files import CATALOGUE, RECEIPTS
     from orderflow.providers.simulated import COLLECTIONS as SIMULATED
+    from orderflow.rates import COLLECTION as RATES
 
     services = [find(name) for name in SERVICES]
     shell = [ATTEMPTS, BREAKERS]
@@ -41,7 +42,7 @@ def build() -> dict[str, Any]:
     functions["api"] = {
         "trigger": "http",
         "emits": ["OrderCancelled", "OrderPlaced"],
-        "collections": {"read": [CATALOGUE], "write": [CUSTOMERS, "orders"]},
+        "collections": {"read": [CATALOGUE], "write": [CUSTOMERS, "orders", RATES]},
         "uses": [],
         "limits": asdict(Limits(timeout_s=15, lock_s=90, max_concurrency=50)),
     }
@@ -73,7 +74,9 @@ def build() -> dict[str, Any]:
         "topic": "events",
         "filterable": list(FILTERABLE),
         "services": functions,
-        "collections": _collections([*services, RECEIPTS], [*shell, CUSTOMERS, CATALOGUE, "stock"], simulated),
+        "collections": _collections(
+            [*services, RECEIPTS], [BREAKERS, CUSTOMERS, CATALOGUE, "stock", *simulated], [ATTEMPTS, RATES]
+        ),
         "buckets": ["archive", "drop"],
         "claims": {"bucket": "archive", "prefix": CLAIMS_PREFIX, "above_bytes": CLAIMED_ABOVE},
     }
@@ -107,8 +110,8 @@ def _consumer(service: Service[Any], shell: list[str], simulated: list[str]) -> 
     }
 
 
-def _collections(services: list[Service[Any]], plain: list[str], simulated: list[str]) -> dict[str, Any]:
+def _collections(services: list[Service[Any]], plain: list[str], expiring: list[str]) -> dict[str, Any]:
     collections = {service.collection: {"indexes": list(service.indexes), "ttl": False} for service in services}
-    for name in (*plain, *simulated):
-        collections.setdefault(name, {"indexes": [], "ttl": name == "attempts"})
+    for name in (*plain, *expiring):
+        collections.setdefault(name, {"indexes": [], "ttl": name in expiring})
     return dict(sorted(collections.items()))

@@ -13,3 +13,9 @@ oidc = {
   audience = "orderflow-prod"
   jwks_url = "https://id.example.com/.well-known/jwks.json"
 }
+
+# What one customer may ask for: changes a minute, and how many of them at once.
+settings = {
+  rate_burst      = "20"
+  rate_per_minute = "60"
+}
