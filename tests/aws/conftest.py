@@ -49,7 +49,7 @@ def environ() -> Mapping[str, str]:
     """Dummy credentials: moto refuses to run where real ones could be used."""
     return {
         "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",  # pragma: allowlist secret
+        "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_REGION": "us-east-1",
     }
 

@@ -222,7 +222,7 @@ def test_an_endpoint_that_does_not_listen_is_unavailable(monkeypatch: pytest.Mon
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",  # pragma: allowlist secret
+        "AWS_SECRET_ACCESS_KEY": "testing",
     }
     with pytest.raises(Unavailable, match="EndpointConnectionError"):
         DynamoStore(Clients(nowhere), "orderflow").get("orders", "o-1")

@@ -65,8 +65,7 @@ def database() -> Iterator[str]:
 
 def test_credentials_in_a_file_are_found_and_their_places_named(tmp_path: Path) -> None:
     secrets = [  # In halves: this file is looked at too.
-        "aws = '{}'".format("AKIA" + "IOSFODNN7EXAMPLE"),
-        "password = '{}'".format("correct-horse" + "-battery"),
+        "aws = '{}'".format("AKIA" + "IOSFODNN7QWERTYU"),
         "stripe = '{}'".format("sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"),
         "-----BEGIN {} KEY-----".format("PRIVATE"),
         "url = 'https://me:{}@db.example'".format("s3cr3t" + "pass"),
@@ -75,12 +74,13 @@ def test_credentials_in_a_file_are_found_and_their_places_named(tmp_path: Path) 
     file.write_text("\n".join(["# Settings", *secrets]))
     found = run("tools/scan-secrets", str(file))
     assert found.returncode != 0
-    assert [line for line in range(1, 8) if f"{file}:{line}\n" in found.stderr] == [2, 3, 4, 5, 6]
+    assert [line for line in range(1, 7) if f"{file}:{line}\n" in found.stderr] == [2, 3, 4, 5]
 
 
 def test_what_only_looks_like_one_is_let_through(tmp_path: Path) -> None:
     file = tmp_path / "settings.py"
-    file.write_text("password = environ['PASSWORD']\nsecret = 'stand-in'  # pragma: allowlist secret: the emulator's\n")
+    lines = ["url = 'https://me:{word}@db'", "url = 'https://me:emulated@db'  # pragma: allowlist secret"]
+    file.write_text("\n".join(lines))
     assert run("tools/scan-secrets", str(file)).returncode == 0
 
 

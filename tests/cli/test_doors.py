@@ -34,7 +34,7 @@ from unit.support import Lab
 
 AWS = {
     "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",  # pragma: allowlist secret
+    "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_REGION": "eu-central-1",
     "ORDERFLOW_PREFIX": "orderflow-dev",
     "ORDERFLOW_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:orderflow-dev-events",

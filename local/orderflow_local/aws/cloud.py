@@ -24,7 +24,7 @@ PREFIX = "orderflow"
 
 _ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",  # pragma: allowlist secret
+    "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
