@@ -89,9 +89,10 @@ def test_the_domain_and_the_shell_import_no_cloud_and_no_tool(path: Path) -> Non
     assert not [module for module in found if module.split(".")[0].startswith("orderflow_")]
 
 
-def test_only_the_api_knows_tokens() -> None:
+def test_only_the_api_knows_tokens_and_the_provider_that_must_sign_one() -> None:
     assert [name_of(path) for path in SHARED_FILES if any(m.split(".")[0] == "jwt" for m, _ in imports(path))] == [
-        "orderflow.auth"
+        "orderflow.auth",
+        "orderflow.providers.fcm",
     ]
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -55,6 +56,14 @@ class Clients:
         )
 
     @cached_property
+    def email(self) -> SESV2Client:
+        return self._session.client("sesv2", endpoint_url=self._endpoint("SESV2"), config=self._once)
+
+    @cached_property
+    def sms(self) -> SNSClient:
+        return self._session.client("sns", endpoint_url=self._endpoint("SNS"), config=self._once)
+
+    @cached_property
     def _session(self) -> boto3.Session:
         import boto3
 
@@ -81,6 +90,13 @@ class Clients:
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             user_agent="orderflow",  # its own one the SDK builds anew for every request: a quarter of its work
         )
+
+    @cached_property
+    def _once(self) -> Config:
+        """For what must not be repeated: a customer would get the message twice."""
+        from botocore.config import Config
+
+        return self._config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 
 @contextmanager

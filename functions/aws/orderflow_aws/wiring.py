@@ -26,6 +26,9 @@ from orderflow_aws.store import DynamoStore
 
 if TYPE_CHECKING:
     from orderflow.app import App
+    from orderflow.providers import Choice, Make
+    from orderflow_aws.ses import SesEmail
+    from orderflow_aws.sms import SnsSms
 
 
 def bootstrap(environ: Mapping[str, str]) -> Ports:
@@ -47,9 +50,25 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
         archive=archive,
         drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
-        dependencies=providers.from_environment(environ, store, clock, secrets),
+        dependencies=providers.from_environment(environ, store, clock, secrets, _own(clients)),
         secrets=secrets,
     )
+
+
+def _own(clients: Clients) -> Mapping[str, Mapping[str, Make]]:
+    """The providers that only AWS has, imported when they are chosen."""
+
+    def ses(choice: Choice) -> SesEmail:
+        from orderflow_aws.ses import SesEmail
+
+        return SesEmail(clients, choice)
+
+    def sns(choice: Choice) -> SnsSms:
+        from orderflow_aws.sms import SnsSms
+
+        return SnsSms(clients, choice)
+
+    return {"email": {"ses": ses}, "sms": {"sns": sns}}
 
 
 @cache

@@ -76,7 +76,8 @@ class OrderRequest(BaseModel):
 
 
 class Address(BaseModel):
-    """Where to ship; ``country`` is an ISO 3166 code."""
+    """Where to ship; ``country`` is an ISO 3166 code, ``state`` the part of an ISO 3166-2 code after it, which carriers
+    of some countries want."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,6 +85,7 @@ class Address(BaseModel):
     city: Annotated[str, Field(min_length=1, max_length=100)]
     postcode: Annotated[str, Field(min_length=1, max_length=20)]
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    state: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$")] | None = None
 
 
 class Customer(BaseModel):

@@ -214,7 +214,9 @@ class Carrier(Protocol):
     """A parcel carrier. Idempotent by key; raises `Unavailable` where the outcome is unknown."""
 
     def label(self, *, key: str, order_id: str, address: dict[str, Any], parcels: int) -> dict[str, Any]:
-        """Order a shipment: ``{"status": "accepted", "tracking": ...}`` or ``{"status": "refused", "reason": ...}``."""
+        """Order a shipment: ``{"status": "accepted", "tracking": ...}`` or ``{"status": "refused", "reason": ...}``.
+
+        ``address`` is as customers save it, with the customer's ``name``."""
 
 
 class Messenger(Protocol):

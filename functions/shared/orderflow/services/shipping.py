@@ -84,7 +84,7 @@ def resume(shipment: Shipment, event: Event, outcome: Outcome, _context: Context
         case Seen(states=(customer,)):
             assert customer is not None
             labelling = _noting(shipment, event).model_copy(update={"status": "labelling"})
-            return Intend(labelling, _label(labelling, customer["address"]))
+            return Intend(labelling, _label(labelling, {"name": customer["name"], **customer["address"]}))
         case Unanswered():
             return Fail(outcome.error)
         case Answer() if outcome.value["status"] == "accepted":
