@@ -1,8 +1,9 @@
-"""Pub/Sub and Firestore for the tests: Google's emulators where they are installed, and always the embedded
-stand-ins."""
+"""Pub/Sub and Firestore for the tests: Google's emulators where they run already (``PUBSUB_EMULATOR_HOST`` and
+``FIRESTORE_EMULATOR_HOST``, see compose.yaml) or are installed, and always the embedded stand-ins."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class Brokers:
 def brokers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
     """Both kinds in turn."""
     kind: emulators.Kind = request.param
+    running = [os.environ.get(name) for name in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")]
+    if kind == "official" and all(running):
+        yield Brokers(kind, *map(str, running))
+        return
     try:
         emulators.choose(kind)
     except Missing as missing:
