@@ -105,3 +105,45 @@ def test_the_plans_are_one_comment_which_the_next_push_rewrites(
     assert "<summary>aws</summary>" in comment
     assert "<summary>azure</summary>" not in comment
     assert comment.count("```") == 4, "a plan cannot end its own block"
+
+
+def lock_script(folder: Path, *, changed: bool, open_already: bool) -> list[str]:
+    """Run the last step of the locks workflow in a checkout, and answer what it asked of `gh`."""
+    git = {"HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"}
+    identity = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
+
+    def run_git(*words: str, cwd: Path) -> None:
+        subprocess.run(["git", *identity, *words], cwd=cwd, env={**os.environ, **git}, check=True, capture_output=True)
+
+    origin, checkout, programs = folder / "origin.git", folder / "checkout", folder / "bin"
+    programs.mkdir()
+    run_git("init", "--bare", "--initial-branch=main", str(origin), cwd=folder)
+    run_git("clone", str(origin), str(checkout), cwd=folder)
+    (checkout / "requirements.lock").write_text("orjson==1\n")
+    run_git("add", "--all", cwd=checkout)
+    run_git("commit", "--message", "Begin", cwd=checkout)
+    if changed:
+        (checkout / "requirements.lock").write_text("orjson==2\n")
+    state = "OPEN" if open_already else "CLOSED"
+    install("gh", programs, f'#!/bin/sh\necho "$1 $2" >> {folder}/asked\n[ "$2" != view ] || echo {state}\n')
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+
+    done = run("locks", "locks", checkout, **git, PATH=path, BASE="main")
+
+    assert done.returncode == 0, done.stderr
+    show = ["git", "show", "locks:requirements.lock"]
+    pushed = subprocess.run(show, cwd=origin, capture_output=True, text=True, check=False)
+    assert pushed.stdout == ("orjson==2\n" if changed else "")
+    return (folder / "asked").read_text().splitlines() if (folder / "asked").exists() else []
+
+
+def test_packages_that_moved_become_one_pull_request(tmp_path: Path) -> None:
+    assert lock_script(tmp_path, changed=True, open_already=False) == ["auth setup-git", "pr view", "pr create"]
+
+
+def test_packages_that_moved_again_join_the_pull_request_that_is_open(tmp_path: Path) -> None:
+    assert lock_script(tmp_path, changed=True, open_already=True) == ["auth setup-git", "pr view"]
+
+
+def test_packages_that_did_not_move_ask_for_nothing(tmp_path: Path) -> None:
+    assert lock_script(tmp_path, changed=False, open_already=False) == []
