@@ -70,11 +70,15 @@ def ids(path: Path) -> str:
 
 SHARED_FILES = modules(SHARED)
 FUNCTION_FILES = modules(ROOT / "functions")
+LOCAL_FILES = modules(ROOT / "local")
+CLI_FILES = modules(ROOT / "cli")
+SHIPPED_FILES = [*FUNCTION_FILES, *LOCAL_FILES, *CLI_FILES]
 
 
 def test_there_is_something_to_look_at() -> None:
     assert len(SHARED_FILES) > 30
     assert len(FUNCTION_FILES) > len(SHARED_FILES) + 20
+    assert min(len(LOCAL_FILES), len(CLI_FILES)) > 30
 
 
 @pytest.mark.parametrize("path", SHARED_FILES, ids=ids)
@@ -133,6 +137,50 @@ def test_nothing_that_is_deployed_imports_the_local_clouds_or_the_command(path: 
     assert not [module for module, _ in imports(path) if within(module, TOOLS)]
 
 
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=ids)
+def test_nothing_imports_the_tests_the_benchmarks_or_what_only_they_need(path: Path) -> None:
+    """Nor a folder of the tests that is on their path, such as ``simulation``."""
+    folders = {each.name for each in (ROOT / "tests").iterdir() if each.is_dir()}
+    only_theirs = {"tests", "benchmarks", "pytest", "hypothesis", "moto", *folders} - set(sys.stdlib_module_names)
+    assert not [m for m, _ in imports(path) if m.split(".")[0] in only_theirs - {"aws", "azure", "gcp"}]
+
+
+@pytest.mark.parametrize("path", LOCAL_FILES, ids=ids)
+def test_the_local_clouds_know_nothing_of_the_command(path: Path) -> None:
+    assert not [m for m, _ in imports(path) if within(m, ("orderflow_cli", "typer", "rich"))]
+
+
+@pytest.mark.parametrize("path", modules(ROOT / "cli" / "orderflow_cli" / "ops"), ids=ids)
+def test_an_operators_work_answers_data_and_leaves_the_showing_to_others(path: Path) -> None:
+    """So that a command, a page and a test ask the same functions."""
+    showing = ("typer", "rich", "starlette", "uvicorn", "orderflow_cli.commands", "orderflow_cli.room")
+    assert not [m for m, _ in imports(path) if within(m, (*showing, "orderflow_cli.main"))]
+    assert "print" not in {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+
+
+@pytest.mark.parametrize("path", modules(ROOT / "cli" / "orderflow_cli" / "room"), ids=ids)
+def test_the_control_room_and_the_commands_do_not_know_each_other(path: Path) -> None:
+    assert not [m for m, _ in imports(path) if within(m, ("typer", "rich", "orderflow_cli.commands"))]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_local_cloud_knows_no_other_cloud(cloud: str) -> None:
+    others = [other for other in CLOUDS if other != cloud]
+    packages = tuple(name for other in others for name in (f"orderflow_{other}", f"orderflow_local.{other}"))
+    for path in modules(ROOT / "local" / "orderflow_local" / cloud):
+        assert not [m for m, _ in imports(path) if within(m, packages)], path
+
+
+@pytest.mark.parametrize("folder", ["simulation", "protocol"])
+def test_rules_are_proven_without_a_cloud(folder: str) -> None:
+    """The simulator and the protocol's tests run the shell on a store in memory: no adapter, no SDK, no process."""
+    adapters = tuple(f"orderflow_{cloud}" for cloud in CLOUDS)
+    for path in modules(ROOT / "tests" / folder):
+        ours = {m for m, _ in imports(path) if within(m, ("orderflow_local", "orderflow_cli"))}
+        assert ours <= {"orderflow_local.memory"}, path
+        assert not [m for m, _ in imports(path) if within(m, (*SDKS, *adapters))], path
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_cloud_knows_no_other_cloud(cloud: str) -> None:
     others = tuple(f"orderflow_{other}" for other in CLOUDS if other != cloud)
@@ -175,7 +223,7 @@ def test_an_entrypoint_is_thin_and_knows_no_business(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 160
 
 
-@pytest.mark.parametrize("path", FUNCTION_FILES, ids=ids)
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=ids)
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 500
@@ -183,6 +231,11 @@ def test_files_and_functions_stay_small(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 70, f"{path.name}:{node.lineno} {node.name}"
+
+
+@pytest.mark.parametrize("path", [*LOCAL_FILES, *CLI_FILES], ids=ids)
+def test_every_module_beside_what_is_deployed_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", SHARED_FILES, ids=ids)
