@@ -53,13 +53,15 @@ GCP_EVALUATIONS = 2 * 60 * 24 * 30
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is to be estimated. ``batch`` and ``memory_mb`` stand in for what the topology says."""
+    """What is to be estimated. ``batch`` and ``memory_mb`` stand in for what the topology says, ``analytics_window_s``
+    for the time that a document of analytics is about."""
 
     orders: float
     message_ms: float = MESSAGE_MS
     call_ms: float = CALL_MS
     batch: int | None = None
     memory_mb: int | None = None
+    analytics_window_s: int = ANALYTICS_WINDOW_S
     free_tier: bool = False
 
 
@@ -201,7 +203,7 @@ class Estimate:
         if call.collection != "analytics" or not call.size:
             return call.size
         rate: float = self._inputs.orders * self._deliveries["analytics"] / MONTH_S
-        return ANALYTICS_BYTES + ANALYTICS_BYTES_AN_EVENT * rate * ANALYTICS_WINDOW_S / SHARDS / 2
+        return ANALYTICS_BYTES + ANALYTICS_BYTES_AN_EVENT * rate * self._inputs.analytics_window_s / SHARDS / 2
 
     @property
     def _events(self) -> float:
