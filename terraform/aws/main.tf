@@ -89,7 +89,7 @@ module "functions" {
       reads           = service.collections.read
       timeout_s       = service.limits.timeout_s
       trigger         = service.trigger
-      uses            = service.uses
+      uses            = concat(service.uses, length(concat(service.emits, try(service.hears, []))) > 0 ? local.signing : [])
       writes          = service.collections.write
     }
   }

@@ -23,7 +23,10 @@ locals {
 locals {
   limits = { for name, service in local.services : name => service.limits }
 
-  external_systems = toset(flatten([for service in values(local.services) : try(service.uses, [])]))
+  external_systems = toset(concat(flatten([for service in values(local.services) : try(service.uses, [])]), local.signing))
+
+  # Where events are signed, who emits or hears them has the keys (functions/shared/orderflow/signatures.py).
+  signing = lookup(var.settings, "signatures", "off") == "off" ? [] : ["signing"]
 
   archive_bucket = one([for service in values(local.services) : service.bucket if service.trigger == "sink"])
   drop_bucket    = one([for service in values(local.services) : service.bucket if service.trigger == "object"])
@@ -56,7 +59,7 @@ locals {
       maximum_instance_count = try(module.api.maximum_instance_count[name], local.limits[name].max_concurrency)
       settings               = try(module.api.settings[name], {})
       trigger                = service.trigger
-      uses                   = try(service.uses, [])
+      uses                   = concat(try(service.uses, []), length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
     }
   }
 

@@ -21,7 +21,10 @@ locals {
 
   archive_bucket   = module.objects.buckets[one(values(local.sinks)).bucket]
   drop_bucket      = module.objects.buckets[one(values(local.watching)).bucket]
-  external_systems = toset(flatten([for service in values(local.functions) : service.uses]))
+  external_systems = toset(concat(flatten([for service in values(local.functions) : service.uses]), local.signing))
+
+  # Where events are signed, who emits or hears them has the keys (functions/shared/orderflow/signatures.py).
+  signing = lookup(var.settings, "signatures", "off") == "off" ? [] : ["signing"]
 
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }

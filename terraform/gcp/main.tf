@@ -80,9 +80,13 @@ module "functions" {
   quarantine            = { bucket = local.archive_bucket, prefix = "quarantine/" }
   region                = var.region
   secrets               = var.secrets
-  services              = local.functions
-  telemetry_roles       = var.telemetry == "cloud" ? ["roles/telemetry.metricsWriter", "roles/telemetry.tracesWriter"] : []
-  topic                 = module.messaging.topic.name
+  services = {
+    for name, service in local.functions : name => merge(service, {
+      uses = concat(service.uses, length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
+    })
+  }
+  telemetry_roles = var.telemetry == "cloud" ? ["roles/telemetry.metricsWriter", "roles/telemetry.tracesWriter"] : []
+  topic           = module.messaging.topic.name
 }
 
 module "api" {

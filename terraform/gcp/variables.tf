@@ -143,7 +143,7 @@ variable "region" {
 }
 
 variable "secrets" {
-  description = "Names of the external systems (`uses` in the topology) that need a secret. Made empty: the value is put in by hand and is never in the state."
+  description = "Names of the external systems (`uses` in the topology) that need a secret, and `signing` where settings.signatures is on. Made empty: the value is put in by hand and is never in the state."
   type        = set(string)
   default     = []
   nullable    = false
@@ -156,6 +156,11 @@ variable "secrets" {
   validation {
     condition     = length(setsubtract(var.secrets, local.external_systems)) == 0
     error_message = "secrets must name external systems that a service uses: ${join(", ", setsubtract(var.secrets, local.external_systems))} is used by none."
+  }
+
+  validation {
+    condition     = length(setsubtract(local.signing, var.secrets)) == 0
+    error_message = "secrets must name signing where settings.signatures is on: events are signed with it."
   }
 }
 
@@ -187,6 +192,7 @@ variable "settings" {
       "saga_retention",
       "send_lease",
       "shard_reservations",
+      "signatures",
       "stock_shards",
       "suspect_from",
       "suspect_quantity",

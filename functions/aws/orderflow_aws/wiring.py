@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
-from orderflow.ports import Ports
+from orderflow.ports import Ports, Publisher
+from orderflow.secret import Secret
 from orderflow_aws.deadletters import SqsDeadLetters
 from orderflow_aws.objects import S3Objects
 from orderflow_aws.publisher import SnsPublisher
@@ -41,17 +42,23 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     clock = SystemClock()
     archive = S3Objects(clients, environ["ORDERFLOW_ARCHIVE_BUCKET"])
     secrets = SecretsManagerSecrets(clients, prefix)
+    topic: Publisher = SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"], environ.get("ORDERFLOW_ORDERED_TOPIC_ARN"))
+    signatures = None
+    if environ.get("ORDERFLOW_SIGNATURES", "off") != "off":
+        from orderflow.signatures import SECRET, Signatures, SigningPublisher
+
+        signatures = Signatures(Secret(secrets, SECRET, clock))
+        topic = SigningPublisher(topic, signatures)
     return Ports(
         store=store,
-        publisher=ClaimingPublisher(
-            SnsPublisher(clients, environ["ORDERFLOW_TOPIC_ARN"], environ.get("ORDERFLOW_ORDERED_TOPIC_ARN")), archive
-        ),
+        publisher=ClaimingPublisher(topic, archive),
         dead_letters=SqsDeadLetters(clients, Queues.from_environment(environ)),
         archive=archive,
         drop=S3Objects(clients, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
         dependencies=providers.from_environment(environ, store, clock, secrets, _own(clients)),
         secrets=secrets,
+        signatures=signatures,
     )
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
-from orderflow.ports import Ports
+from orderflow.ports import Ports, Publisher
+from orderflow.secret import Secret
 from orderflow_azure.deadletters import ServiceBusDeadLetters
 from orderflow_azure.objects import BlobObjects
 from orderflow_azure.publisher import EventGridPublisher
@@ -36,15 +37,23 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     clock = SystemClock()
     archive = BlobObjects(clients, environ["ORDERFLOW_ARCHIVE_CONTAINER"])
     secrets = KeyVaultSecrets(clients, environ.get("ORDERFLOW_VAULT_URL"))
+    topic: Publisher = EventGridPublisher(clients)
+    signatures = None
+    if environ.get("ORDERFLOW_SIGNATURES", "off") != "off":
+        from orderflow.signatures import SECRET, Signatures, SigningPublisher
+
+        signatures = Signatures(Secret(secrets, SECRET, clock))
+        topic = SigningPublisher(topic, signatures)
     return Ports(
         store=store,
-        publisher=ClaimingPublisher(EventGridPublisher(clients), archive),
+        publisher=ClaimingPublisher(topic, archive),
         dead_letters=ServiceBusDeadLetters(clients, prefix),
         archive=archive,
         drop=BlobObjects(clients, environ["ORDERFLOW_DROP_CONTAINER"]),
         clock=clock,
         dependencies=providers.from_environment(environ, store, clock, secrets),
         secrets=secrets,
+        signatures=signatures,
     )
 
 

@@ -10,8 +10,9 @@ from orderflow import telemetry
 from orderflow.app import App
 from orderflow.claims import ClaimingPublisher
 from orderflow.clock import SystemClock
-from orderflow.ports import Ports
+from orderflow.ports import Ports, Publisher
 from orderflow.providers import from_environment
+from orderflow.secret import Secret
 from orderflow.settings import Settings
 from orderflow_gcp.deadletters import PubSubDeadLetters
 from orderflow_gcp.objects import GcsObjects
@@ -30,17 +31,23 @@ def bootstrap(environ: Mapping[str, str]) -> Ports:
     store = FirestoreStore(project, environ.get("ORDERFLOW_FIRESTORE_DATABASE", "(default)"), prefix)
     archive = GcsObjects(project, environ["ORDERFLOW_ARCHIVE_BUCKET"])
     secrets = SecretManagerSecrets(project, prefix)
+    topic: Publisher = PubSubPublisher(project, prefix, environ.get("ORDERFLOW_ORDERING_REGION"))
+    signatures = None
+    if environ.get("ORDERFLOW_SIGNATURES", "off") != "off":
+        from orderflow.signatures import SECRET, Signatures, SigningPublisher
+
+        signatures = Signatures(Secret(secrets, SECRET, clock))
+        topic = SigningPublisher(topic, signatures)
     return Ports(
         store=store,
-        publisher=ClaimingPublisher(
-            PubSubPublisher(project, prefix, environ.get("ORDERFLOW_ORDERING_REGION")), archive
-        ),
+        publisher=ClaimingPublisher(topic, archive),
         dead_letters=PubSubDeadLetters(project, prefix),
         archive=archive,
         drop=GcsObjects(project, environ["ORDERFLOW_DROP_BUCKET"]),
         clock=clock,
         dependencies=from_environment(environ, store, clock, secrets),
         secrets=secrets,
+        signatures=signatures,
     )
 
 

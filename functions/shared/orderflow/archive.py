@@ -15,7 +15,7 @@ Ordering
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from orderflow import log
@@ -38,8 +38,11 @@ def lines(bodies: Iterable[bytes]) -> bytes:
     return b"".join(body.replace(b"\n", b" ") + b"\n" for body in bodies)
 
 
-def read(objects: Objects, since: float, until: float) -> Iterator[Envelope]:
-    """The events that happened from ``since`` until before ``until`` (seconds since the epoch), each once.
+def read(
+    objects: Objects, since: float, until: float, believed: Callable[[Envelope], bool] = lambda _: True
+) -> Iterator[Envelope]:
+    """The events that happened from ``since`` until before ``until`` (seconds since the epoch), each once; those that
+    are not ``believed`` are passed over.
 
     An event may be archived days after it happened, when somebody settles a dead letter, but never before: so all
     objects from the day of ``since`` on are read. Lines that are no events of ours are logged and passed over. Raises
@@ -52,7 +55,7 @@ def read(objects: Objects, since: float, until: float) -> Iterator[Envelope]:
         if name < first_day:
             continue
         for envelope in _events(objects, name):
-            if earliest <= envelope.time < end and envelope.id not in seen:
+            if earliest <= envelope.time < end and envelope.id not in seen and believed(envelope):
                 seen.add(envelope.id)
                 yield envelope
 

@@ -52,6 +52,8 @@ def _envelope(letter: DeadLetter) -> Envelope | None:
 
 
 def _needed(shell: Shell, service: Service[Any], envelope: Envelope) -> Steps[str | None]:
+    if (yield from shell.doubt(envelope)) is not None:
+        return None  # It stands for nothing: none of ours has published it.
     try:
         envelope = yield from redeem(envelope)
         event = read(envelope)

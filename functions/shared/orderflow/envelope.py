@@ -78,6 +78,7 @@ class _Wire(TypedDict):
 _WIRE = TypeAdapter(_Wire)
 _DEEPEST = 250
 """orjson reads lists and objects nested deeper than it writes, which is 254: such an event could not be hashed."""
+_SAY_NOTHING = ("traceparent", "tracestate", "signature")
 _DEFAULTS = {"specversion": "1.0", "datacontenttype": "application/json"}
 
 
@@ -207,10 +208,14 @@ class Envelope:
         content = self._content
         return {name: content[name] for name in FILTERABLE if name in content}
 
+    def said(self) -> dict[str, Any]:
+        """What the event says: without trace context, where SDKs and brokers may write their own, and without its
+        signature, which another key makes another."""
+        return {name: value for name, value in self._content.items() if name not in _SAY_NOTHING}
+
     def digest(self) -> str:
-        """A hash of what the event says. Trace context is left out: SDKs and brokers may write their own there."""
-        said = {name: value for name, value in self._content.items() if name not in ("traceparent", "tracestate")}
-        return hashlib.sha256(canonical(said)).hexdigest()[:32]
+        """A hash of what the event says."""
+        return hashlib.sha256(canonical(self.said())).hexdigest()[:32]
 
 
 def _checked(content: Any) -> dict[str, Any]:

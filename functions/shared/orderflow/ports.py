@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orderflow.envelope import Envelope
+
+if TYPE_CHECKING:
+    from orderflow.signatures import Signatures
 
 Document = dict[str, Any]
 """A JSON object. Three top-level fields mean something to a store, all optional:
@@ -241,3 +244,5 @@ class Ports:
     clock: Clock
     dependencies: Mapping[str, Any]
     secrets: Secrets
+    signatures: Signatures | None = None
+    """There where events are signed."""

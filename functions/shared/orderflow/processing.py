@@ -46,7 +46,7 @@ from orderflow.service import (
 )
 from orderflow.settings import Settings
 from orderflow.state import State
-from orderflow.steps import Ask, Bury, Get, Pause, Publish, Put, Steps
+from orderflow.steps import Ask, Bury, Get, Pause, Publish, Put, Steps, Verify
 
 S = TypeVar("S", bound=State)
 
@@ -144,6 +144,13 @@ class Shell:
                 guess = None
         raise GiveBack("too many conflicts", self.random.uniform(0.1, 1.0))
 
+    def doubt(self, envelope: Envelope) -> Steps[str | None]:
+        """Why an event is not believed to be one of ours; None where it is, or nobody asks for signatures."""
+        if self.settings.signatures != "require":
+            return None
+        fault: str | None = yield Verify(envelope)
+        return fault
+
     def publish(self, emitted: Sequence[Envelope]) -> Steps[None]:
         """Publish in order, stopping at the first that the broker does not take."""
         for envelope in emitted:
@@ -171,6 +178,8 @@ class Shell:
         # A broker may deliver what its subscription's filter should have kept back (the Pub/Sub emulator does).
         if not service.lets_through(envelope.attributes()):
             return Done("ignored")
+        if (fault := (yield from self.doubt(envelope))) is not None:
+            raise Refused("unsigned" if envelope.extension("signature") is None else "bad-signature", fault)
         try:
             envelope = yield from redeem(envelope)
             event = read(envelope)

@@ -78,6 +78,9 @@ class Settings:
     rate_burst: int = 20
     """So many of them may come at once, after a pause."""
 
+    signatures: str = "off"
+    """``sign``: events are signed (`orderflow.signatures`); ``require``: and what is not is refused; or ``off``."""
+
     issuer: str = ""
     """OIDC issuer of the API's bearer tokens (the ``iss`` claim)."""
     audience: str = ""
@@ -116,4 +119,6 @@ def _parse(variable: str, text: str, type_name: str) -> Any:
 def _makes_sense(name: str, value: Any) -> bool:
     if isinstance(value, int | float):
         return math.isfinite(value) and value >= (name in _AT_LEAST_ONE)
+    if name == "signatures":
+        return value in ("off", "sign", "require")
     return name != "log_level" or value.upper() in LEVELS

@@ -99,6 +99,17 @@ class PublishAll:
         return ports.publisher.publish(self.envelopes)
 
 
+@dataclass(slots=True)
+class Verify:
+    """`Signatures.fault`."""
+
+    envelope: Envelope
+
+    def perform(self, ports: Ports) -> str | None:
+        assert ports.signatures is not None, "where signatures are required, the wiring makes them"
+        return ports.signatures.fault(self.envelope)
+
+
 @dataclass(frozen=True, slots=True)
 class Bury:
     """Put a message into its service's dead-letter queue."""
