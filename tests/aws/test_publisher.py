@@ -11,9 +11,11 @@ from botocore.stub import ANY, Stubber
 
 from orderflow.envelope import Envelope, decode
 from orderflow.ports import Unavailable
+from orderflow.signatures import SigningPublisher
 from orderflow_aws.publisher import MAX_BYTES, SnsPublisher
 from orderflow_aws.sdk import Clients
 from orderflow_local.aws.provision import Resources
+from signing import signatures
 
 MakeEnvelope = Callable[..., Envelope]
 
@@ -53,6 +55,17 @@ def test_the_body_is_the_canonical_event_and_filters_see_its_attributes(
     assert message["Body"].encode() == event.to_bytes()
     attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
     assert attributes == event.attributes() == {"kind": "OrderPlaced", "category": "order", "tier": "high"}
+
+
+def test_a_signed_event_arrives_as_it_was_signed_and_with_no_more_attributes(
+    publisher: SnsPublisher, clients: Clients, resources: Resources, envelope: MakeEnvelope
+) -> None:
+    assert SigningPublisher(publisher, signatures("first")).publish([envelope(kind="OrderPlaced", tier="high")]) == [
+        None
+    ]
+    [message] = received(clients, resources, "payment")
+    assert signatures("first").fault(decode(message["Body"].encode())) is None
+    assert set(message["MessageAttributes"]) == {"kind", "category", "tier"}
 
 
 def test_a_subscription_hears_what_its_filter_lets_through(

@@ -18,10 +18,12 @@ from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, Servic
 
 from orderflow.envelope import Envelope, decode
 from orderflow.ports import Unavailable
+from orderflow.signatures import SigningPublisher
 from orderflow_azure.deadletters import strings
 from orderflow_azure.publisher import EventGridPublisher
 from orderflow_azure.sdk import Clients
 from orderflow_local.azure import AzureCloud
+from signing import signatures
 from waiting import wait_until
 
 MakeEnvelope = Callable[..., Envelope]
@@ -77,6 +79,15 @@ def test_an_event_arrives_with_the_same_content(
     assert publisher.publish([sent]) == [None]
     [message] = queues.take("order")
     assert decode(body(message)).to_bytes() == sent.to_bytes()
+
+
+def test_a_signed_event_arrives_as_it_was_signed(
+    publisher: EventGridPublisher, queues: Queues, envelope: MakeEnvelope
+) -> None:
+    sent = envelope(data={"text": "\u017d \U0001f40e", "total": 1.5})
+    assert SigningPublisher(publisher, signatures("first")).publish([sent]) == [None]
+    [message] = queues.take("order")
+    assert signatures("first").fault(decode(body(message))) is None
 
 
 def test_delivered_messages_have_event_grids_properties(

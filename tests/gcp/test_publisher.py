@@ -10,9 +10,11 @@ from google.auth.credentials import AnonymousCredentials
 from gcp.conftest import PROJECT, Brokers, Desk
 from orderflow.envelope import Envelope, decode
 from orderflow.ports import Unavailable
+from orderflow.signatures import SigningPublisher
 from orderflow_gcp import publisher as module
 from orderflow_gcp.publisher import PubSubPublisher
 from orderflow_local.processes import free_port
+from signing import signatures
 
 pytestmark = pytest.mark.local_cloud
 
@@ -68,6 +70,13 @@ def test_a_batch_is_one_call_and_arrives_as_it_is(publisher: PubSubPublisher, de
     assert {message.data for message in messages} == {each.to_bytes() for each in sent}
     assert decode(messages[0].data).data["name"] == "Zoë"
     assert dict(messages[0].attributes) == {"kind": "OrderPlaced", "category": "order", "tier": "high"}
+
+
+def test_a_signed_event_arrives_as_it_was_signed(publisher: PubSubPublisher, desk: Desk) -> None:
+    subscription = desk.subscribe("one", desk.topic("events"))
+    assert SigningPublisher(publisher, signatures("first")).publish([envelope()]) == [None]
+    [message] = pulled(desk, subscription, 1)
+    assert signatures("first").fault(decode(message.data)) is None
 
 
 def test_more_than_a_call_takes_are_divided(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -23,15 +26,8 @@ from orderflow.services import find
 from orderflow.settings import BadSetting, Settings
 from orderflow.signatures import Signatures, SigningPublisher
 from orderflow_local.memory import MemorySecrets
+from signing import KEYS, key_set, signatures
 from unit.support import Lab, done, enveloped, order_placed
-
-KEYS = {name: bytes([number]) * 32 for number, name in enumerate(("first", "second", "stranger"), 1)}
-
-
-def key_set(*names: str) -> str:
-    """The value of the secret."""
-    keys = [{"kty": "oct", "kid": name, "k": urlsafe_b64encode(KEYS[name]).rstrip(b"=").decode()} for name in names]
-    return json.dumps({"keys": keys})
 
 
 class Signed:
@@ -46,8 +42,7 @@ class Signed:
 
     def sign(self, envelope: Envelope, key: str = "first") -> Envelope:
         """An event that somebody with this key signed."""
-        secrets = MemorySecrets({"signing": key_set(key)})
-        return Signatures(Secret(secrets, "signing", self.lab.clock)).sign(envelope)
+        return signatures(key).sign(envelope)
 
     def reason(self, service: str = "payment") -> str:
         """Why the only dead letter is one."""
@@ -247,9 +242,7 @@ def test_a_forged_letter_may_be_thrown_away_and_a_signed_one_may_not(signed: Sig
     assert run(discard(lab.shell, payment, letter), lab.ports) is None
     assert not lab.letters("payment")
 
-    import dataclasses
-
-    needed = dataclasses.replace(letter, body=signed.sign(placed()).to_bytes())
+    needed = replace(letter, body=signed.sign(placed()).to_bytes())
     assert "redrive it" in str(run(discard(lab.shell, payment, needed), lab.ports))
 
 
@@ -272,3 +265,30 @@ def test_a_key_is_never_shown(signed: Signed, capsys: pytest.CaptureFixture[str]
     shown = f"{signed.lab.letters('payment')} {capsys.readouterr()} {signed.signatures.sign(placed()).to_dict()}"
     assert secret not in shown
     assert urlsafe_b64decode(secret + "=") == KEYS["first"]
+
+
+WIRING = """
+import json, sys
+from importlib import import_module
+
+ports = import_module(f"orderflow_{sys.argv[1]}.wiring").bootstrap(json.loads(sys.argv[2]))
+print(type(ports.publisher._publisher).__name__, ports.signatures is not None, "orderflow.signatures" in sys.modules)
+"""
+ENVIRONMENTS = {
+    "aws": {"ORDERFLOW_TOPIC_ARN": "arn:t", "ORDERFLOW_QUEUES_URL": "https://q/", "AWS_REGION": "eu-west-1"},
+    "azure": {"ORDERFLOW_ARCHIVE_CONTAINER": "archive", "ORDERFLOW_DROP_CONTAINER": "drop"},
+    "gcp": {"GOOGLE_CLOUD_PROJECT": "p"},
+}
+PUBLISHERS = {"aws": "SnsPublisher", "azure": "EventGridPublisher", "gcp": "PubSubPublisher"}
+
+
+@pytest.mark.parametrize("cloud", ENVIRONMENTS)
+@pytest.mark.parametrize("mode", [None, "off", "sign", "require"])
+def test_every_cloud_signs_where_it_is_asked_to_and_else_does_not_even_load_it(cloud: str, mode: str | None) -> None:
+    environ = {"ORDERFLOW_ARCHIVE_BUCKET": "archive", "ORDERFLOW_DROP_BUCKET": "drop", **ENVIRONMENTS[cloud]}
+    if mode:
+        environ["ORDERFLOW_SIGNATURES"] = mode
+    command = [sys.executable, "-c", WIRING, cloud, json.dumps(environ)]
+    wired = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    on = mode in ("sign", "require")
+    assert wired == ["SigningPublisher" if on else PUBLISHERS[cloud], str(on), str(on)]

@@ -280,6 +280,22 @@ run "names_fit_with_the_longest_prefix_and_environment_and_differ_by_subscriptio
   }
 }
 
+run "who_emits_or_hears_signed_events_reads_the_keys_and_nobody_else_does" {
+  command = plan
+
+  variables {
+    secrets  = ["signing"]
+    settings = { signatures = "require" }
+  }
+
+  assert {
+    condition = toset([for why, role in module.functions.permissions : why if role == "Key Vault Secrets User"]) == toset([
+      for name, service in jsondecode(file("../../topology.json")).services : "${name}/secret-signing" if length(concat(try(service.emits, []), try(service.hears, []))) > 0
+    ])
+    error_message = "A key can be read by a service that has no events, or not by one that has."
+  }
+}
+
 run "prod_is_kept_in_three_zones_and_locked_and_secrets_are_read_by_those_who_use_them" {
   command = plan
 

@@ -186,3 +186,13 @@ run "a_file_that_is_no_topology_is_refused" {
 
   expect_failures = [var.topology_file]
 }
+
+run "events_that_are_to_be_signed_without_a_key_are_refused" {
+  command = plan
+
+  variables {
+    settings = { signatures = "require" }
+  }
+
+  expect_failures = [var.secrets]
+}
