@@ -201,6 +201,14 @@ def test_without_a_good_key_events_wait_and_nothing_is_published_or_lost(signed:
     assert not signed.lab.published()
 
 
+def test_a_key_that_is_put_in_late_is_found_by_a_process_that_waits_for_it(signed: Signed) -> None:
+    good, signed.secrets.values["signing"] = signed.sign(placed()), "not set yet"
+    assert isinstance(signed.lab.deliver("payment", good), Retry)
+    signed.secrets.values["signing"] = key_set("first")
+    signed.lab.clock.time += REFRESH_SECONDS
+    assert done(signed.lab.deliver("payment", good)) == "handled"
+
+
 def test_the_sweeper_signs_what_was_stored_unsigned(signed: Signed) -> None:
     signed.lab.place(publish=False)
     signed.lab.clock.time += signed.lab.settings.sweep_after + 1

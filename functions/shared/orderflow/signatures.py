@@ -72,7 +72,13 @@ class Signatures:
     def _keys(self) -> dict[str, bytes]:
         value = self._secret.value()
         if self._parsed is None or self._parsed[0] != value:
-            self._parsed = (value, _keys_of(value))
+            keys = _keys_of(value)
+            if not keys and self._secret.changed(value):  # It was not put in yet when it was read.
+                value = self._secret.value()
+                keys = _keys_of(value)
+            if not keys:
+                raise Unavailable(f"the secret {SECRET} is no JSON Web Key Set of symmetric keys of 32 bytes or more")
+            self._parsed = (value, keys)
         return self._parsed[1]
 
 
@@ -96,13 +102,12 @@ def _mac(key: bytes, header: str, envelope: Envelope) -> bytes:
 
 
 def _keys_of(value: str) -> dict[str, bytes]:
+    """The keys of a set by their ids, none where it is none or one of them is too short."""
     try:
         keys = {str(key["kid"]): _decoded(key["k"]) for key in orjson.loads(value)["keys"] if key["kty"] == "oct"}
     except (ValueError, LookupError, TypeError):
-        keys = {}
-    if not keys or any(len(key) < _KEY_BYTES for key in keys.values()):
-        raise Unavailable(f"the secret {SECRET} is no JSON Web Key Set of symmetric keys of 32 bytes or more")
-    return keys
+        return {}
+    return {} if any(len(key) < _KEY_BYTES for key in keys.values()) else keys
 
 
 def _encoded(data: bytes) -> str:
