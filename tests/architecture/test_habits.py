@@ -81,11 +81,12 @@ def test_the_licence_is_the_one_that_the_package_declares() -> None:
 
 
 def test_the_version_is_stated_once() -> None:
-    """Whoever needs it asks the package's metadata."""
-    stated = re.compile(rf"(?:version|VERSION)\W+{re.escape(PROJECT['version'])}\b")
-    files = [path for path in committed() if path.endswith((".py", ".toml", ".json")) and "package" not in path]
-    found = [path for path in files if stated.search((ROOT / path).read_text(encoding="utf-8"))]
-    assert found == ["pyproject.toml"]
+    """In pyproject.toml; whoever needs it asks the package's metadata."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+", PROJECT["version"])
+    stated = re.compile(r"^\s*__version__\b.*=", re.MULTILINE)
+    sources = [path for path in committed() if path.endswith(".py") and not path.startswith("tests/")]
+    assert sources
+    assert [path for path in sources if stated.search((ROOT / path).read_text(encoding="utf-8"))] == []
 
 
 def test_dependabot_looks_where_there_is_something() -> None:
