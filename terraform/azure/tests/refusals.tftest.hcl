@@ -36,7 +36,6 @@ run "values_of_the_wrong_form_are_refused_each_by_its_own_variable" {
     package_file       = "tests/fixtures/no-package.zip"
     prefix             = "order-flow"
     region             = "West Europe"
-    secrets            = ["gatekeeper"]
     settings           = { ORDERFLOW_HIGH_FROM = "1" }
 
     oidc = {
@@ -58,7 +57,6 @@ run "values_of_the_wrong_form_are_refused_each_by_its_own_variable" {
     var.package_file,
     var.prefix,
     var.region,
-    var.secrets,
     var.settings,
   ]
 }
@@ -81,6 +79,17 @@ run "a_file_that_is_no_topology_is_refused" {
   }
 
   expect_failures = [var.topology_file]
+}
+
+# By itself: what secrets there may be depends on the settings.
+run "a_secret_for_nobody_is_refused" {
+  command = plan
+
+  variables {
+    secrets = ["gatekeeper"]
+  }
+
+  expect_failures = [var.secrets]
 }
 
 run "events_that_are_to_be_signed_without_a_key_are_refused" {
