@@ -1,5 +1,6 @@
 """orderflow by its own Lambda entrypoint, all guarantees on: documents in a dict, and a publisher that does nothing but
-write the bytes. With ``BENCH_LOG=1`` it writes its line for each record, as it does when deployed."""
+write the bytes. With ``BENCH_LOG=1`` it writes its line for each record, as it does when deployed; with
+``BENCH_TELEMETRY=1`` it makes spans and metrics as well, which go no further than to be encoded."""
 
 from __future__ import annotations
 
@@ -64,8 +65,26 @@ class NullDeadLetters:
         return
 
 
+def observer() -> Any:
+    """Spans that are encoded and thrown away, and metrics as lines."""
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+    from orderflow.metrics import EmfMeter, Metrics
+    from orderflow.observer import Observer
+    from orderflow.spans import Spans
+
+    class Encoded(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            encode_spans(spans).SerializeToString()
+            return SpanExportResult.SUCCESS
+
+    return Observer(Spans(Encoded(), {}), Metrics(EmfMeter("benchmark")))
+
+
 settings = Settings(log_level="INFO" if os.environ.get("BENCH_LOG") == "1" else "ERROR")
-app = App(Ports(DictStore(), NullPublisher(), NullDeadLetters(), None, None, SystemClock(), {}, None), settings)  # type: ignore[arg-type]
+ports = Ports(DictStore(), NullPublisher(), NullDeadLetters(), None, None, SystemClock(), {}, None)  # type: ignore[arg-type]
+app = App(ports, settings, observer() if os.environ.get("BENCH_TELEMETRY") == "1" else None)
 wiring.app = lambda: app  # type: ignore[assignment]
 
 if __name__ == "__main__":

@@ -20,23 +20,25 @@ def programs(events: int, passes: int) -> dict[str, Callable[[], float]]:
     """By name; each answers the median of its passes, in microseconds of processor time a record."""
     ours, theirs = Path(sys.executable), interpreter()
 
-    def program(module: str, python: Path, *, log: bool = False) -> Callable[[], float]:
-        return lambda: _run(python, module, log, events, passes)
+    def program(module: str, python: Path, *, log: bool = False, telemetry: bool = False) -> Callable[[], float]:
+        return lambda: _run(python, module, log, telemetry, events, passes)
 
     return {
         REFERENCE: program("floor", ours),
         "orderflow, Lambda entrypoint": program("orderflow_aws", ours),
         "the same, with its log line": program("orderflow_aws", ours, log=True),
+        "the same, with traces and metrics": program("orderflow_aws", ours, log=True, telemetry=True),
         "Powertools: batch, parser, idempotency": program("powertools", theirs),
         "the same, with Logger": program("powertools", theirs, log=True),
     }
 
 
-def _run(python: Path, module: str, log: bool, events: int, passes: int) -> float:
+def _run(python: Path, module: str, log: bool, telemetry: bool, events: int, passes: int) -> float:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "BENCH_LOG": "1" if log else "0",
+        "BENCH_TELEMETRY": "1" if telemetry else "0",
         "POWERTOOLS_SERVICE_NAME": "benchmark",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }

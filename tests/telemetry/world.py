@@ -17,7 +17,7 @@ from orderflow.app import App, Request
 from orderflow.http import Response
 from orderflow.metrics import Measure, Metrics
 from orderflow.observer import Observer
-from orderflow.processing import Outcome
+from orderflow.processing import Outcome, Retry
 from orderflow.providers import from_environment
 from orderflow.settings import Settings
 from orderflow.spans import Spans
@@ -66,6 +66,19 @@ class Figures:
         )
 
 
+class Leaping:
+    """The real clock, but for how far a test has put it forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
 class _Trusting:
     """Takes the bearer token for the customer's id."""
 
@@ -78,7 +91,8 @@ class Observed:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.exporter, self.figures = Kept(), Figures()
-        self.ports = memory_ports(topology.build())
+        self.ports, self.clock = memory_ports(topology.build()), Leaping()
+        self.ports.clock = self.clock
         self.ports.dependencies = dict(from_environment({}, self.ports.store, self.ports.clock, self.ports.secrets))
         observer = Observer(Spans(self.exporter, {"cloud.provider": "none"}), Metrics(self.figures))
         self.app = App(self.ports, settings or Settings(), observer)
@@ -86,7 +100,7 @@ class Observed:
         self.ports.drop.put("catalogue/one.csv", b"sku,name,unit_price,currency\nCUP,Cup,700,EUR\n")
         self.ports.drop.put("stock/one.csv", b"sku,quantity\nCUP,500\n")
         for name in self.ports.drop.names():
-            self.app.load_file(name, receives=1, deadline=time.time() + DEADLINE_S)
+            self.app.load_file(name, receives=1, deadline=self.clock.now() + DEADLINE_S)
 
     @property
     def broker(self) -> MemoryBroker:
@@ -116,7 +130,7 @@ class Observed:
         """Let a service consume what is queued for it."""
         queue = self.broker.queues[service]
         batch = [queue.popleft() for _ in range(min(number, len(queue)))]
-        return self.app.consume(service, batch, deadline=time.time() + DEADLINE_S)
+        return self.app.consume(service, batch, deadline=self.clock.now() + DEADLINE_S)
 
     def settle(self) -> None:
         """Deliver all that is queued, each message twice, until nothing is."""
@@ -127,6 +141,19 @@ class Observed:
                 queue.appendleft(replace(first, receives=first.receives + 1))
                 self.consume(service, 1)
                 self.consume(service)
+
+    def settle_with_retries(self, most: int = 2_000) -> None:
+        """Deliver all that is queued, what is given back when its time has come, until nothing is."""
+        for _ in range(most):
+            service = next((service for service, queue in self.broker.queues.items() if queue), None)
+            if service is None:
+                return
+            delivery = self.broker.queues[service].popleft()
+            [outcome] = self.app.consume(service, [delivery], deadline=self.clock.now() + DEADLINE_S)
+            if isinstance(outcome, Retry):
+                self.clock.ahead += outcome.after
+                self.broker.queues[service].append(replace(delivery, receives=delivery.receives + 1))
+        raise AssertionError("the workflow does not come to rest")
 
     def spans(self, **attributes: Any) -> list[ReadableSpan]:
         """The spans that have such attributes; ``_`` in a name stands for a dot."""

@@ -21,12 +21,13 @@ from orderflow import log
 from orderflow.auth import KeysUnavailable, TokenVerifier, Unauthenticated
 from orderflow.envelope import canonical, derived_id, first_error, rfc3339, valid_trace
 from orderflow.events import Id, Line, Quantity, Sku
-from orderflow.http import Request, Response
+from orderflow.http import Request, Response, route
 from orderflow.keys import safe_key
 from orderflow.ports import Conflict, Page, Stored, Unavailable
 from orderflow.processing import Shell
 from orderflow.rates import Rates
 from orderflow.record import Cause, Record, envelopes, load
+from orderflow.redact import said, words
 from orderflow.services.order import SERVICE, Change, Order, cancel, due_shard, placed, tier_of
 from orderflow.steps import Get, Put, Query, Steps
 
@@ -113,7 +114,7 @@ class Api:
     def respond(self, request: Request) -> Steps[Response]:
         """Answer a request; whatever it holds, this does not raise."""
         response = yield from self._answer(request)
-        log.write("INFO", "request", method=request.method, path=request.path, status=response.status)
+        _log(request, response)
         return response
 
     def _answer(self, request: Request) -> Steps[Response]:
@@ -122,10 +123,10 @@ class Api:
         except Problem as problem:
             return _problem(problem)
         except (Unavailable, KeysUnavailable) as error:
-            log.write("ERROR", "api", path=request.path, reason=f"{type(error).__name__}: {error}")
+            log.write("ERROR", "api", path=route(request.path), reason=said(error))
             return _problem(Problem(503, "unavailable", "try again in a moment"))
         except Exception as error:
-            log.write("ERROR", "api", path=request.path, reason=f"{type(error).__name__}: {error}")
+            log.write("ERROR", "api", path=route(request.path), reason=said(error))
             return _problem(Problem(500, "internal", "the request failed; it is safe to send it again"))
         return _json(status, body, headers)
 
@@ -284,7 +285,7 @@ class Api:
         try:
             yield from self._shell.publish(record.emitted())
         except Unavailable as error:
-            log.write("WARNING", "publish left to the sweeper", reason=str(error))
+            log.write("WARNING", "publish left to the sweeper", reason=words(error))
 
     def _list(self, customer: str, request: Request, _parts: list[str]) -> Steps[Reply]:
         try:
@@ -353,6 +354,15 @@ class Api:
                 continue
             return 200, state, {}
         raise Problem(409, "busy", "your data are being changed; try again")
+
+
+def _log(request: Request, response: Response) -> None:
+    """The line of a request. Which order it was about is said where there is one: a caller may put anything there."""
+    path = response.headers.get("location") or (request.path if response.status < 400 else "")
+    parts = path.split("/")
+    order_id = parts[2] if parts[1:2] == ["orders"] and len(parts) > 2 else None
+    trace = valid_trace(request.headers.get("traceparent"))
+    log.request(request.method, route(request.path), response.status, order_id, trace)
 
 
 def _parse(model: type[M], request: Request) -> M:

@@ -13,6 +13,7 @@ from orderflow.driver import OutOfTime, run, run_batch
 from orderflow.http import Request, Response
 from orderflow.ports import Delivery, Ports
 from orderflow.processing import Done, Outcome, Retry, Shell
+from orderflow.redact import said
 from orderflow.services import find
 from orderflow.settings import Settings
 from orderflow.steps import Steps
@@ -130,5 +131,5 @@ def outcome_of(result: Outcome | Exception) -> Outcome:
     if isinstance(result, Done | Retry):
         return result
     if not isinstance(result, OutOfTime):
-        log.write("ERROR", "handler failed", reason=f"{type(result).__name__}: {result}")
-    return Retry(1.0, f"{type(result).__name__}: {result}")
+        log.write("ERROR", "handler failed", reason=said(result))
+    return Retry(1.0, said(result))

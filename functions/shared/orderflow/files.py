@@ -25,6 +25,7 @@ from orderflow.keys import safe_key
 from orderflow.ports import Conflict, Stored, Unavailable
 from orderflow.processing import Done, GiveBack, Outcome, Refused, Retry, Shell
 from orderflow.record import Cause
+from orderflow.redact import said
 from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Limits, Service
 from orderflow.service import Outcome as EffectOutcome
 from orderflow.services.inventory import STOCK, Stock, stock_key
@@ -178,7 +179,7 @@ def load(shell: Shell, name: str, receives: int) -> Steps[Outcome]:
     try:
         return (yield from _load(shell, name))
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = said(error)
         expected = isinstance(error, Unavailable | Conflict | GiveBack)
         log.write("WARNING" if expected else "ERROR", "file given back", file=name, reason=reason)
         return Retry(shell.backoff(RECEIPTS, receives), reason)

@@ -16,6 +16,15 @@ class Request:
     body: bytes = b""
 
 
+_SEGMENTS = frozenset({"health", "openapi.json", "orders", "cancel", "customers", "me"})
+
+
+def route(path: str) -> str:
+    """A path for logs and traces, such as ``/orders/{id}``: what a caller chose is left out, whatever it is."""
+    parts = [part for part in path.split("/") if part][:4]
+    return "/" + "/".join(part if part in _SEGMENTS else "{id}" for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An HTTP response."""

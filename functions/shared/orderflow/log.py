@@ -1,15 +1,16 @@
-"""One structured line per delivery: JSON on standard output, with the ids that let one follow an order. Never any
-data."""
+"""Structured lines: JSON on standard output, one for each delivery, request and dead letter, with the ids that let one
+follow an order. Never any data."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from orderflow.envelope import Envelope, rfc3339
+from orderflow.envelope import Envelope, rfc3339, valid_trace
 from orderflow.ports import DeadLetter, Delivery
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _threshold = LEVELS.index("INFO")
+_PROJECT = os.environ.get("GOOGLE_CLOUD_PROJECT")
+"""Where this is set, lines also have the fields that Cloud Logging takes for a line's trace
+(cloud.google.com/trace/docs/trace-log-integration)."""
 
 
 def set_level(name: str) -> None:
@@ -49,27 +53,53 @@ def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outco
         level,
         "retry" if after is not None else getattr(outcome, "note", ""),
         service=service,
-        kind=envelope.kind,
-        event_id=envelope.id,
-        subject=envelope.subject,
-        correlation_id=envelope.correlationid,
-        causation_id=envelope.causationid,
-        traceparent=envelope.traceparent,
+        **_of_event(envelope),
         transport_id=message.transport_id,
         receives=message.receives,
+        attempt=getattr(outcome, "attempt", None),
         after=after,
         reason=getattr(outcome, "reason", None),
     )
 
 
-def dead_letter(letter: DeadLetter) -> None:
-    """The line of a message that was given up."""
+def dead_letter(letter: DeadLetter, envelope: Envelope | None = None) -> None:
+    """The line of a message that was given up; without an envelope where it was no event."""
     write(
         "ERROR",
         "dead-lettered",
         service=letter.service,
-        event_id=letter.event_id,
+        **(_of_event(envelope) if envelope else {"event_id": letter.event_id}),
         reason=letter.reason,
         detail=letter.detail,
         attempts=letter.attempts,
     )
+
+
+def request(method: str, route: str, status: int, order_id: str | None, traceparent: str | None) -> None:
+    """The line of a request that was answered; ``route`` has nothing in it that the caller made up."""
+    fields = {"order_id": order_id, "traceparent": traceparent, **_trace(traceparent)}
+    write("INFO", "request", method=method, path=route, status=status, **fields)
+
+
+def _of_event(envelope: Envelope) -> dict[str, Any]:
+    """The ids of an event."""
+    return {
+        "kind": envelope.kind,
+        "event_id": envelope.id,
+        "order_id": (envelope.extension("data") or {}).get("order_id"),  # A claim has none.
+        "subject": envelope.subject,
+        "correlation_id": envelope.correlationid,
+        "causation_id": envelope.causationid,
+        "traceparent": envelope.traceparent,
+        **_trace(envelope.traceparent),
+    }
+
+
+def _trace(traceparent: str | None) -> dict[str, str]:
+    if _PROJECT is None or not (valid := valid_trace(traceparent)):
+        return {}
+    _, trace_id, span_id, _ = valid.split("-")
+    return {
+        "logging.googleapis.com/trace": f"projects/{_PROJECT}/traces/{trace_id}",
+        "logging.googleapis.com/spanId": span_id,
+    }

@@ -8,7 +8,6 @@ order makes (amplification) is ``orderflow.deliveries`` or ``orderflow.publishes
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -155,7 +154,7 @@ class EmfMeter:
     nothing is called, and nothing waited for."""
 
     namespace: str
-    write: Callable[[str], object] = sys.stdout.write
+    write: Callable[[str], object] = print
     _sums: dict[tuple[Metric, tuple[str, ...]], list[float]] = field(default_factory=dict)
 
     def add(self, measure: Measure) -> None:
@@ -169,7 +168,7 @@ class EmfMeter:
         sums, self._sums = self._sums, {}
         for (metric, dimensions), values in sums.items():
             for first in range(0, len(values), _MOST_VALUES):
-                self.write(self._line(metric, dimensions, values[first : first + _MOST_VALUES]) + "\n")
+                self.write(self._line(metric, dimensions, values[first : first + _MOST_VALUES]))
 
     def _line(self, metric: Metric, dimensions: tuple[str, ...], values: list[float]) -> str:
         directive = {

@@ -18,6 +18,7 @@ from orderflow.envelope import Envelope, Malformed
 from orderflow.http import Request, Response
 from orderflow.ports import Delivery
 from orderflow.processing import Outcome
+from orderflow.redact import said
 from orderflow.steps import Put, Step, Steps
 
 T = TypeVar("T")
@@ -168,4 +169,4 @@ def _guarded(call: Callable[[], None]) -> None:
     try:
         call()
     except Exception as error:
-        log.write("WARNING", "telemetry failed", reason=f"{type(error).__name__}: {error}")
+        log.write("WARNING", "telemetry failed", reason=said(error))

@@ -20,6 +20,7 @@ from orderflow.events import Event, UnknownEvent, read
 from orderflow.ports import Clock, Conflict, DeadLetter, Delivery, Stored, Unavailable
 from orderflow.recent import Recent
 from orderflow.record import Cause, Record, envelopes, load
+from orderflow.redact import redact, said, words
 from orderflow.service import (
     Answer,
     Applied,
@@ -63,10 +64,12 @@ class Done:
 
 @dataclass(slots=True)
 class Retry:
-    """Give the message back, to be delivered again after ``after`` seconds at the earliest."""
+    """Give the message back, to be delivered again after ``after`` seconds at the earliest. ``attempt`` is the number
+    of the attempt that failed; None where none did, because the message only has to wait."""
 
     after: float
     reason: str
+    attempt: int | None = None
 
 
 Outcome = Done | Retry
@@ -122,9 +125,9 @@ class Shell:
             # Not sooner than the backoff: waiting must not use up what the broker itself has of deliveries.
             outcome = Retry(max(error.seconds, self.backoff(service, delivery.receives)), error.reason)
         except (Unavailable, Conflict) as error:
-            outcome = Retry(self.backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
+            outcome = Retry(self.backoff(service, delivery.receives), said(error))
         except Exception as error:
-            reason = str(error) if isinstance(error, AttemptFailed) else f"{type(error).__name__}: {error}"
+            reason = words(error) if isinstance(error, AttemptFailed) else said(error)
             outcome = yield from self._count_attempt(service, delivery, envelope, reason)
         log.delivery(service.name, delivery, envelope, outcome)
         return outcome
@@ -351,7 +354,7 @@ class Shell:
         try:
             count, first_at = yield from self._attempts.add(service, envelope.id, reason)
             if count < service.limits.max_attempts:
-                return Retry(self.backoff(service, count), reason)
+                return Retry(self.backoff(service, count), reason, count)
             done = yield from self._bury(
                 service, delivery, envelope, "attempts-exhausted", reason, attempts=count, first_at=first_at
             )
@@ -359,7 +362,7 @@ class Shell:
                 yield from self._attempts.forget(service, envelope.id)
             return done
         except (Unavailable, Conflict) as error:
-            return Retry(self.backoff(service, delivery.receives), f"{type(error).__name__}: {error}")
+            return Retry(self.backoff(service, delivery.receives), said(error))
 
     def _bury(
         self,
@@ -379,7 +382,7 @@ class Shell:
             body=delivery.body,
             attributes=dict(delivery.attributes),
             reason=reason,
-            detail=detail[:1000],
+            detail=redact(detail)[:1000],
             attempts=attempts,
             first_at=rfc3339(now if first_at is None else first_at),
             last_at=rfc3339(now),
@@ -389,5 +392,5 @@ class Shell:
             yield Bury(letter)
         except Unavailable as error:
             return Retry(self.backoff(service, delivery.receives), f"dead-letter queue: {error}")
-        log.dead_letter(letter)
+        log.dead_letter(letter, envelope)
         return Done("dead-lettered")

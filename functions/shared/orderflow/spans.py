@@ -16,7 +16,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ from opentelemetry.trace import (
 
 from orderflow import log
 from orderflow.envelope import Envelope, valid_trace
-from orderflow.http import Request, Response
+from orderflow.http import Request, Response, route
 from orderflow.observer import Call, Commit, Handling
 from orderflow.ports import Conflict, Delivery
 from orderflow.processing import Retry
@@ -97,14 +97,14 @@ class Spans:
     def answered(self, request: Request, handling: Handling) -> None:
         response = handling.result
         status = response.status if isinstance(response, Response) else 500
-        route = _route(request.path)
+        where = route(request.path)
         # A command is where a trace begins, if its caller has none: that of the first event that it brought about.
         made = [commit for commit in map(Commit.of, handling.commits()) if commit.new]
         parent = _context(valid_trace(request.headers.get("traceparent")))
         trace_id = None
         attributes: Attributes = {
             "http.request.method": request.method,
-            "http.route": route,
+            "http.route": where,
             "http.response.status_code": status,
         }
         if made:
@@ -114,7 +114,7 @@ class Spans:
             if parent is None and first is not None and first.id != event.id and _trace_id(first) == trace_id:
                 parent = _context(first.traceparent)
         span = self._start(
-            "api", f"{request.method} {route}", SpanKind.SERVER, handling.began, parent, attributes, trace_id=trace_id
+            "api", f"{request.method} {where}", SpanKind.SERVER, handling.began, parent, attributes, trace_id=trace_id
         )
         if status >= 500:
             span.set_status(Status(StatusCode.ERROR))
@@ -340,15 +340,3 @@ def _close(span: Span, call: Call) -> None:
         span.set_attribute("error.type", type(call.error).__name__)
         span.set_status(Status(StatusCode.ERROR))
     span.end(call.ended)
-
-
-def _route(path: str) -> str:
-    """The path with what is of one order taken out."""
-    return "/" + "/".join(_parts(path))
-
-
-def _parts(path: str) -> Iterator[str]:
-    parts = [part for part in path.split("/") if part]
-    known = {"orders", "cancel", "customers", "me", "openapi.json"}
-    for part in parts[:4]:
-        yield part if part in known else "{id}"

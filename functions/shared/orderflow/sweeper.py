@@ -11,6 +11,7 @@ from orderflow import log
 from orderflow.ports import Conflict, Page, Stored, Unavailable
 from orderflow.processing import Shell
 from orderflow.record import Cause, envelopes, load
+from orderflow.redact import said
 from orderflow.services.order import SERVICE, Order, cancel, due_sort
 from orderflow.steps import Query, Steps
 
@@ -72,7 +73,7 @@ def _look_at(shell: Shell, key: str, stored: Stored, swept: Swept) -> Steps[None
     except Exception as error:  # One order that cannot be swept must not keep the others from it.
         swept.failed += 1
         level = "WARNING" if isinstance(error, Unavailable) else "ERROR"
-        log.write(level, "sweep failed", subject=key, reason=f"{type(error).__name__}: {error}")
+        log.write(level, "sweep failed", subject=key, reason=said(error))
 
 
 def _later(order: Order, shell: Shell, now: float) -> Order:
