@@ -16,7 +16,7 @@ from orderflow.ports import Delivery
 from orderflow.redact import redact, said
 from telemetry.world import Observed
 
-API_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b2UifQ.c2lnbmF0dXJlLXBsYW50ZWQ"
+API_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b2UifQ.c2lnbmF0dXJlLXBsYW50ZWQ"  # pragma: allowlist secret
 PAYMENT_TOKEN = "tok_planted_4242"
 PERSONAL = {
     "name": "Plantagenet Zoë",
@@ -28,7 +28,7 @@ PERSONAL = {
 CONNECTIONS = (
     "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=cGxhbnRlZGtleQ==;EndpointSuffix=core.windows.net",
     "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=root;SharedAccessKey=cGxhbnRlZA0x",
-    "postgresql://orders:planted-pw@db.example.com/orders",
+    "postgresql://orders:planted-pw@db.example.com/orders",  # pragma: allowlist secret
     "https://hooks.example.com/charge?sig=planted-signature&order=o-1",
 )
 PLANTED = (
