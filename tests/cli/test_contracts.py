@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from orderflow.events import Event, read
 from orderflow.services import SERVICES, find
-from orderflow_cli.contracts import compare, documents
+from orderflow_cli.contracts import compare, consumers, documents
 from orderflow_cli.main import app
 from unit.support import enveloped, order_placed
 from unit.test_events import EVENTS, built
@@ -80,6 +80,50 @@ def test_the_asyncapi_document_says_who_sends_and_who_receives() -> None:
             assert said == {f"{event.kind()}V{event.version}" for event in events}
 
 
+def test_every_field_of_every_event_says_what_it_means() -> None:
+    page = documents.build()["docs/events.md"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:3] == "| `"]
+    assert len(rows) > 50
+    assert [row[0] for row in rows if len(row) != 5 or not row[3]] == []
+
+
+# Who uses what
+
+
+def test_a_service_is_seen_to_use_what_its_decisions_read_and_nothing_else() -> None:
+    uses = consumers.observed()
+    assert uses["fraud"] == {"OrderPlaced.v1": ["/lines", "/lines/[]/quantity", "/order_id", "/total"]}
+    assert uses["shipping"]["OrderConfirmed.v1"] == ["/customer_id", "/order_id", "/placed_at"]
+    assert uses["analytics"]["StockReplenished.v1"] == ["/sku"]
+    assert {name: set(events) for name, events in uses.items()} == {
+        name: {f"{event.kind()}.v{event.version}" for event in find(name).hears} for name in SERVICES
+    }
+
+
+def test_an_event_that_no_order_brings_about_counts_as_used_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "MORE_PATHS", ())
+    uses = consumers.observed()
+    assert uses["order"]["ShipmentRefused.v1"] == [""]
+    assert consumers.users([uses], "ShipmentRefused.v1", "/reason") == ["analytics", "notification", "order"]
+
+
+@pytest.mark.parametrize(
+    ("place", "services"),
+    [
+        ("", ["all", "many", "one"]),
+        ("/lines", ["all", "many", "one"]),
+        ("/lines/[]", ["all", "one"]),
+        ("/lines/anyOf/[]/sku", ["all", "one"]),
+        ("/lines/[]/price", ["all"]),
+        ("/line", ["all"]),
+    ],
+)
+def test_a_change_touches_who_uses_the_place_or_what_is_in_it(place: str, services: list[str]) -> None:
+    before = {"one": {"E.v1": ["/lines", "/lines/[]/sku"]}, "many": {"E.v1": ["/lines"], "F.v1": ["/other"]}}
+    after = {"one": {"E.v1": ["/lines"]}, "all": {"E.v1": [""]}}
+    assert consumers.users([before, after], "E.v1", place) == services
+
+
 def _official() -> Any:
     path = OFFICIAL / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0-without-$id.json"
     if not path.is_file():
@@ -104,7 +148,14 @@ BASE: dict[str, Any] = {
                 "quantity": {"type": "integer", "minimum": 1},
             },
             "required": ["sku"],
-        }
+        },
+        "Node": {
+            "type": "object",
+            "properties": {
+                "label": {"type": "string", "maxLength": 9},
+                "below": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+            },
+        },
     },
     "title": "Thing",
     "type": "object",
@@ -116,6 +167,8 @@ BASE: dict[str, Any] = {
         "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
         "lines": {"type": "array", "items": {"$ref": "#/$defs/Line"}, "minItems": 1},
         "values": {"type": "object", "additionalProperties": {"type": "string"}},
+        "one": {"const": 1, "type": "integer"},
+        "tree": {"$ref": "#/$defs/Node"},
     },
     "required": ["id", "amount", "tier", "lines"],
 }
@@ -195,6 +248,40 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], None], str, str]] = [
     ("another pattern", put("$defs/Line/properties/sku/pattern", "^[a-z]+$"), "breaking", "/lines/[]/sku"),
     ("no pattern", put("$defs/Line/properties/sku/pattern", None), "backward", "/lines/[]/sku"),
     ("an empty list", put("properties/lines/minItems", None), "backward", "/lines"),
+    (
+        "a field that had to be there is called otherwise",
+        both(
+            put("properties/amount", None),
+            put("properties/sum", {"type": "integer", "minimum": 0, "maximum": 1000}),
+            put("required", ["id", "sum", "tier", "lines"]),
+        ),
+        "breaking",
+        "/amount",
+    ),
+    (
+        "a field within a list is called otherwise",
+        both(
+            put("$defs/Line/properties/sku", None),
+            put("$defs/Line/properties/product", {"type": "string", "pattern": "^[A-Z]+$"}),
+            put("$defs/Line/required", ["product"]),
+        ),
+        "breaking",
+        "/lines/[]/sku",
+    ),
+    (
+        "a required field within a list comes",
+        both(put("$defs/Line/properties/new", {"type": "string"}), put("$defs/Line/required", ["sku", "new"])),
+        "forward",
+        "/lines/[]/new",
+    ),
+    ("a field within a list may be missing", put("$defs/Line/required", []), "backward", "/lines/[]/sku"),
+    ("a bound of a list", put("properties/lines/maxItems", 9), "forward", "/lines"),
+    ("other values in a map", put("properties/values/additionalProperties/type", "integer"), "breaking", "/values/*"),
+    ("one value of two", put("properties/tier", {"const": "low", "type": "string"}), "forward", "/tier"),
+    ("one value for another", put("properties/one/const", 2), "breaking", "/one"),
+    ("no other fields", put("additionalProperties", False), "forward", ""),
+    ("within what holds itself", put("$defs/Node/properties/label/maxLength", 99), "backward", "/tree/label"),
+    ("a limit that is not included", put("properties/amount/exclusiveMinimum", 3), "forward", "/amount"),
     ("within a map", put("properties/values/additionalProperties/maxLength", 9), "forward", "/values/*"),
     ("another category: no filter lets it through", put("x-category", "answer"), "breaking", ""),
     ("what this tool does not know", put("properties/id/contentEncoding", "base64"), "breaking", "/id"),
@@ -224,6 +311,16 @@ def test_a_change_taken_back_breaks_the_other_side(row: tuple[str, Any, str, str
 def test_what_is_said_for_people_and_how_a_definition_is_called_is_no_change() -> None:
     text = json.dumps(BASE).replace("Line", "Row").replace('"Thing"', '"Object"')
     assert compare.contracts({"Thing.v1": BASE}, {"Thing.v1": json.loads(text)}) == []
+
+
+def test_two_fields_that_are_alike_are_not_taken_for_one_that_was_renamed() -> None:
+    old, new = copy.deepcopy(BASE), copy.deepcopy(BASE)
+    for name in ("here", "there"):
+        old["properties"][name] = new["properties"][f"{name}_id"] = {"type": "string"}
+        old["required"] = [*old["required"], name]
+        new["required"] = [*new["required"], f"{name}_id"]
+    found = compare.contracts({"T": old}, {"T": new})
+    assert sorted(each.kind for each in found) == ["backward", "backward", "forward", "forward"]
 
 
 def test_a_new_event_harms_nobody_and_one_that_goes_leaves_events_that_cannot_be_read() -> None:
@@ -301,6 +398,33 @@ def test_a_change_since_a_commit_is_told_of_and_fails_unless_it_is_full(
     result = CliRunner().invoke(app, ["contracts", "check", "--against", "HEAD"])
     assert result.exit_code == code
     assert said in result.stdout
+
+
+def test_a_change_is_told_of_with_the_services_that_use_what_it_touches(repository: Path) -> None:
+    path = repository / "contracts/events/OrderPlaced.v1.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"maxLength": 200', '"maxLength": 300'), encoding="utf-8")
+    commit(repository)
+    result = CliRunner().invoke(app, ["contracts", "check", "--against", "HEAD"], env={"COLUMNS": "200"})
+    [token] = [line for line in result.stdout.splitlines() if "/payment_token" in line]
+    [placed] = [line for line in result.stdout.splitlines() if "/placed_at" in line]
+    assert token.split("\u2502")[4].strip() == "payment"
+    assert placed.split("\u2502")[4].strip() == ""
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_sample_of_what_was_published_must_stay(repository: Path, harm: str) -> None:
+    path = repository / "contracts/samples/OrderPlaced.v1.json"
+    path.parent.mkdir()
+    path.write_text('{"envelope": {"id": "1"}, "reads_as": {}}')
+    commit(repository)
+    path.write_text('{"envelope": {"id": "1"}, "reads_as": {"data": {}}}')
+    assert CliRunner().invoke(app, ["contracts", "check", "--against", "HEAD"]).exit_code == 0
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_text('{"envelope": {"id": "2"}}')
+    result = CliRunner().invoke(app, ["contracts", "check", "--against", "HEAD"])
+    assert (result.exit_code, "contracts/samples/OrderPlaced.v1.json is another or gone" in result.stderr) == (1, True)
 
 
 def test_a_commit_that_does_not_exist_is_a_wrong_usage(repository: Path) -> None:

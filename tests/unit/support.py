@@ -18,6 +18,7 @@ from orderflow.keys import safe_key
 from orderflow.ports import Delivery, Document, Page, Ports, Stored
 from orderflow.processing import Done, Outcome, Retry, Shell
 from orderflow.record import Cause, Record, envelopes
+from orderflow.service import Service
 from orderflow.services import find
 from orderflow.services.inventory import STOCK, stock_key
 from orderflow.services.order import SERVICE, Change, Order, due_shard, placed, tier_of
@@ -183,8 +184,18 @@ class Lab:
         receives: int = 1,
     ) -> list[Any]:
         """Hand a batch to a service; answers the outcomes, or the exceptions that ended a handler."""
+        return self.deliver_to(find(service), *messages, late=late, receives=receives)
+
+    def deliver_to(
+        self,
+        service: Service[Any],
+        *messages: Envelope | bytes | Delivery,
+        late: Callable[[], bool] = lambda: False,
+        receives: int = 1,
+    ) -> list[Any]:
+        """Hand a batch to a service that need not be one of the workflow's."""
         batch = [as_delivery(message, receives) for message in messages]
-        return run_batch([self.shell.deliver(find(service), each) for each in batch], self.ports, late)
+        return run_batch([self.shell.deliver(service, each) for each in batch], self.ports, late)
 
     def load_file(self, name: str, data: bytes, receives: int = 1) -> Outcome:
         """Drop a file and load it."""

@@ -6,14 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-
-if TYPE_CHECKING:
-    from orderflow_cli.contracts.compare import Schema
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +18,9 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(contracts, name="contracts")
 
 
-contracts = typer.Typer(help="The events' contracts: JSON Schema and AsyncAPI, generated from the code.")
+contracts = typer.Typer(help="The events' contracts: JSON Schema, AsyncAPI, who uses what, and their page.")
+
+FOLDER = Path("contracts")
 
 
 @contracts.callback(invoke_without_command=True)
@@ -29,13 +28,14 @@ def write(
     context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a file is not current.")] = False,
 ) -> None:
-    """Write contracts/ from the code, or check that it is current."""
+    """Write contracts/ and docs/events.md from the code, or check that they are current. contracts/samples, which are
+    what was published once, stay as they are."""
     if context.invoked_subcommand is not None:
         return
     from orderflow_cli.contracts import documents
 
     wanted = documents.build()
-    there = {path.as_posix() for path in Path("contracts").rglob("*.json")}
+    there = {path.as_posix() for path in FOLDER.rglob("*.json") if FOLDER / "samples" not in path.parents}
     stale = sorted(there - wanted.keys()) + [path for path, text in wanted.items() if _text(Path(path)) != text]
     if check:
         for path in stale:
@@ -55,33 +55,44 @@ def check_against(
 ) -> None:
     """Say of every change since then what it breaks. Fails unless all are full: an event that is changed otherwise
     needs a new version, beside the old one."""
-    from orderflow_cli.contracts import compare, documents
+    from orderflow_cli.contracts import compare, consumers, documents
 
     try:
-        old = _published(against)
+        old, samples, before = (_published(against, folder) for folder in ("events", "samples", "consumers"))
     except subprocess.CalledProcessError as error:
         print(f"orderflow: {error.stderr.strip()}", file=sys.stderr)
         raise typer.Exit(2) from None
-    new = {f"{model.kind()}.v{model.version}": documents.schema(model) for model in documents.catalogue()}
+    new = documents.schemas_by_name()
     differences = compare.contracts(old, json.loads(json.dumps(new)))
     if differences:
-        table = Table("change", "where", "why")
+        releases = [{name: each["uses"] for name, each in before.items()}, consumers.observed()]
+        table = Table("change", "where", "why", "used by")
         for each in differences:
-            table.add_row(each.kind, each.path, each.reason)
+            event, _, place = each.path.partition(" ")
+            table.add_row(each.kind, each.path, each.reason, ", ".join(consumers.users(releases, event, place)))
         Console().print(table)
     bad = [each for each in differences if each.kind != "full"]
     if bad:
         print(f"{len(bad)} changes are not full: make a new version of the event, beside the old one", file=sys.stderr)
+    lost = sorted(name for name, sample in samples.items() if _sample(name).get("envelope") != sample["envelope"])
+    for name in lost:
+        print(f"contracts/samples/{name}.json is another or gone: what was published once stays", file=sys.stderr)
+    if bad or lost:
         raise typer.Exit(1)
     print(f"{len(new)} contracts, {len(differences)} changes since {against}, all full")
 
 
-def _published(ref: str) -> dict[str, Schema]:
-    """The contracts of a commit by event and version. Raises `CalledProcessError` for an unknown one."""
-    from orderflow_cli.contracts.documents import EVENTS
-
-    listed = _git("ls-tree", "-r", "--name-only", ref, "--", EVENTS).splitlines()
+def _published(ref: str, folder: str) -> dict[str, dict[str, Any]]:
+    """The files of a folder of contracts/ in a commit, by their names. Raises `CalledProcessError` for an unknown
+    commit."""
+    listed = _git("ls-tree", "-r", "--name-only", ref, "--", f"contracts/{folder}").splitlines()
     return {Path(path).name.removesuffix(".json"): json.loads(_git("show", f"{ref}:{path}")) for path in listed}
+
+
+def _sample(name: str) -> dict[str, Any]:
+    text = _text(FOLDER / "samples" / f"{name}.json")
+    sample: dict[str, Any] = json.loads(text) if text else {}
+    return sample
 
 
 def _git(*arguments: str) -> str:

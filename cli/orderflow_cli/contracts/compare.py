@@ -28,7 +28,7 @@ Schema = dict[str, Any]
 Kind = Literal["full", "backward", "forward", "breaking"]
 
 _NOTES = ("$schema", "$defs", "$ref", "title", "description", "examples", "deprecated", "$comment")
-_NEVER = ("x-type", "x-category", "x-subject", "$id", "pattern", "format", "const", "multipleOf")
+_NEVER = ("x-type", "x-category", "x-subject", "$id", "pattern", "format", "multipleOf")
 """Keywords of which nobody can say in general whether a change of them lets more or less through."""
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
@@ -62,12 +62,22 @@ class _Pair:
     def __init__(self, old: Schema, new: Schema) -> None:
         self._old = old
         self._new = new
+        self._open: list[tuple[str | None, str | None]] = []
+        """The references that are being followed."""
 
     def differences(self, name: str) -> list[Difference]:
         return list(self._compare(f"{name} ", self._old, self._new))
 
     def _compare(self, path: str, old: Schema, new: Schema) -> Iterator[Difference]:
-        old, new = _alike(_resolved(old, self._old), _resolved(new, self._new))
+        pair = (old.get("$ref"), new.get("$ref"))
+        if any(pair) and pair in self._open:
+            return  # A definition that holds itself is being compared already.
+        self._open.append(pair)
+        yield from self._keywords(path, old, new)
+        self._open.pop()
+
+    def _keywords(self, path: str, old: Schema, new: Schema) -> Iterator[Difference]:
+        old, new = _alike(_listed(_resolved(old, self._old)), _listed(_resolved(new, self._new)))
         for keyword in sorted((old.keys() | new.keys()) - set(_NOTES)):
             yield from self._keyword(path, keyword, old, new)
 
@@ -79,6 +89,12 @@ class _Pair:
             yield from _required(path, old, new)
         elif keyword in ("items", "additionalProperties") and isinstance(before, dict) and isinstance(after, dict):
             yield from self._compare(f"{path}/{'[]' if keyword == 'items' else '*'}", before, after)
+        elif keyword == "additionalProperties" and not (isinstance(before, dict) or isinstance(after, dict)):
+            if (closed := after is False) != (before is False):
+                what = (
+                    "fields that are not named are not allowed" if closed else "fields that are not named are allowed"
+                )
+                yield Difference(path, _kind(closed, not closed), f"{what}: {_effect(closed, not closed)}")
         elif keyword in ("anyOf", "oneOf"):
             yield from self._alternatives(path, keyword, before or [], after or [])
         elif before != after:
@@ -86,7 +102,10 @@ class _Pair:
 
     def _properties(self, path: str, old: Schema, new: Schema) -> Iterator[Difference]:
         before, after = old.get("properties", {}), new.get("properties", {})
-        for name in sorted(before.keys() | after.keys()):
+        renamed = self._renamed(old, new)
+        for one, other in renamed.items():
+            yield Difference(f"{path}/{one}", "breaking", f"renamed to {other}: neither finds what the other writes")
+        for name in sorted((before.keys() | after.keys()) - renamed.keys() - set(renamed.values())):
             place = f"{path}/{name}"
             if name not in before and name in new.get("required", []):
                 yield Difference(place, "forward", "a new field that must be there: it is missing in events that exist")
@@ -98,6 +117,21 @@ class _Pair:
                 yield Difference(place, "full", "a field that could be missing is gone")
             else:
                 yield from self._compare(place, before[name], after[name])
+
+    def _renamed(self, old: Schema, new: Schema) -> dict[str, str]:
+        """Fields that had to be there and are gone, with the one new field that must be there, is alike, and is like
+        no other."""
+        gone = set(old.get("required", [])) - new.get("properties", {}).keys()
+        come = set(new.get("required", [])) - old.get("properties", {}).keys()
+        alike = {
+            name: [other for other in come if self._same(old["properties"][name], new["properties"][other])]
+            for name in sorted(gone)
+        }
+        taken = [other for others in alike.values() for other in others]
+        return {name: others[0] for name, others in alike.items() if len(others) == 1 and taken.count(others[0]) == 1}
+
+    def _same(self, old: Schema, new: Schema) -> bool:
+        return not list(self._compare("", old, new))
 
     def _alternatives(self, path: str, keyword: str, before: list[Schema], after: list[Schema]) -> Iterator[Difference]:
         old = {_canonical(_resolved(each, self._old)): each for each in before}
@@ -136,7 +170,7 @@ def _plain(path: str, keyword: str, before: Any, after: Any) -> Difference:
             not (old is None or (new is not None and new <= old)),
         )
         return Difference(path, _kind(narrower, wider), f"{what}: {_effect(narrower, wider)}")
-    if keyword in ("pattern", "format", "const") and (before is None or after is None):
+    if keyword in ("pattern", "format") and (before is None or after is None):
         tighter = before is None
         return Difference(path, "forward" if tighter else "backward", f"{what}: {_effect(tighter, not tighter)}")
     if keyword in _NEVER:
@@ -179,6 +213,13 @@ def _resolved(schema: Schema, document: Schema) -> Schema:
         return schema
     target: Schema = document["$defs"][schema["$ref"].removeprefix("#/$defs/")]
     return _resolved({**target, **{name: value for name, value in schema.items() if name != "$ref"}}, document)
+
+
+def _listed(schema: Schema) -> Schema:
+    """With an only value as an enumeration of one."""
+    if "const" not in schema:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "const"}, "enum": [schema["const"]]}
 
 
 def _alike(old: Schema, new: Schema) -> tuple[Schema, Schema]:

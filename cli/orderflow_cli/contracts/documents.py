@@ -2,7 +2,8 @@
 
 ``contracts/events/<Kind>.v<n>.json`` is the JSON Schema (2020-12) of an event's ``data``; ``x-`` keywords say what its
 envelope says. ``contracts/asyncapi.json`` is an AsyncAPI 3.0.0 document of the whole topic: every event as a CloudEvent
-(structured JSON mode), and which service sends and receives which."""
+(structured JSON mode), and which service sends and receives which. ``contracts/consumers`` says what each service uses
+(`orderflow_cli.contracts.consumers`), and ``docs/events.md`` is the catalogue for people."""
 
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ from orderflow import topology
 from orderflow.envelope import FILTERABLE
 from orderflow.events import CATALOGUE, Event
 from orderflow.files import RECEIPTS
+from orderflow.service import Service
 from orderflow.services import SERVICES, find
+from orderflow_cli.contracts import consumers, page
 
 EVENTS = "contracts/events"
+CONSUMERS = "contracts/consumers"
 ASYNCAPI = "contracts/asyncapi.json"
 
 _ATTRIBUTES = ("id", "source", "subject", "time", "correlationid", "kind", "category")
@@ -27,8 +31,14 @@ _OPTIONAL = ("dataschema", "causationid", "traceparent", "tracestate", "partitio
 
 def build() -> dict[str, str]:
     """The text of every contract, by path."""
-    events = {f"{EVENTS}/{model.kind()}.v{model.version}.json": _dumps(schema(model)) for model in catalogue()}
-    return {**events, ASYNCAPI: _dumps(asyncapi())}
+    schemas = schemas_by_name()
+    uses = consumers.observed()
+    return {
+        **{f"{EVENTS}/{name}.json": _dumps(contract) for name, contract in schemas.items()},
+        **{f"{CONSUMERS}/{name}.json": _dumps({"consumer": name, "uses": used}) for name, used in uses.items()},
+        ASYNCAPI: _dumps(asyncapi()),
+        page.PAGE: page.build(catalogue(), schemas, _senders(), uses),
+    }
 
 
 def catalogue() -> list[type[Event]]:
@@ -46,6 +56,11 @@ def schema(model: type[Event]) -> dict[str, Any]:
         "x-subject": model.subject_field,
         **model.model_json_schema(),
     }
+
+
+def schemas_by_name() -> dict[str, dict[str, Any]]:
+    """The contract of every event and version, ``OrderPlaced.v1`` and so on."""
+    return {f"{model.kind()}.v{model.version}": schema(model) for model in catalogue()}
 
 
 def asyncapi() -> dict[str, Any]:
@@ -80,11 +95,25 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
+def _services() -> list[Service[Any]]:
+    return [*(find(name) for name in SERVICES), RECEIPTS]
+
+
+def _senders() -> dict[str, list[str]]:
+    """The services that emit an event, by event and version."""
+    return {
+        f"{model.kind()}.v{model.version}": [each.name for each in _services() if model in each.emits]
+        for model in catalogue()
+    }
+
+
 def _operations() -> Any:
-    services = [find(name) for name in SERVICES]
-    for service in [*services, RECEIPTS]:
-        for action, verb, events in (("receive", "receives", service.hears), ("send", "sends", service.emits)):
-            known = [event for event in catalogue() if event in events]
+    """Who hears an event gets every version of it, read as the newest; who sends one sends that version."""
+    for service in _services():
+        heard = {event.kind() for event in service.hears}
+        received = [event for event in catalogue() if event.kind() in heard]
+        sent = [event for event in catalogue() if event in service.emits]
+        for action, verb, known in (("receive", "receives", received), ("send", "sends", sent)):
             if known:
                 yield (
                     f"{service.name}-{verb}",

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orderflow.envelope import Envelope, Malformed, decode, first_error, rfc3339
-from orderflow.events import CATALOGUE, Event, read
+from orderflow.events import CATALOGUE, Event, newest, read
 from orderflow_cli.ops.doors import CannotDo, Doors
 
 _SHORT = {"kind", "data", "id", "time", "correlation_id"}
@@ -90,7 +90,7 @@ def _from_short(given: dict[str, Any], source: str) -> Envelope:
 
 
 def _newest(kind: str) -> type[Event]:
-    versions = [version for known, version in CATALOGUE if known == kind]
-    if not versions:
-        raise Malformed(f"kind: {kind!r} is none of {', '.join(sorted({known for known, _ in CATALOGUE}))}")
-    return CATALOGUE[kind, max(versions)]
+    try:
+        return newest(kind)
+    except KeyError:
+        raise Malformed(f"kind: {kind!r} is none of {', '.join(sorted({known for known, _ in CATALOGUE}))}") from None

@@ -2,24 +2,33 @@
 but for personal data: they carry the customer's id, never a name, an address or a number.
 
 Money is integer minor units (cents) with an ISO 4217 currency; times are RFC 3339 UTC; quantities are positive
-integers."""
+integers.
+
+The newest version of an event has the plain name, ``OrderPlaced``; an older one carries its number, ``OrderPlacedV1``,
+and stays as long as events of it may come. `read` makes the newest of any, so that services know no other."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orderflow.envelope import PREFIX, Envelope, Malformed, first_error
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
-Sku = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$")]
-Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+OrderId = Annotated[Id, Field(description="The order.")]
+CustomerId = Annotated[Id, Field(description="The customer; who that is only the customer's document says.")]
+PlacedAt = Annotated[Id, Field(description="When the order was placed: RFC 3339, UTC.")]
+Sku = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$", description="The stock-keeping unit.")]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000, description="Units of it.")]
 Minor = Annotated[int, Field(ge=0, le=10_000_000_000_000_000)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Reason = Annotated[str, Field(min_length=1, max_length=300)]
+Total = Annotated[Minor, Field(description="What the order costs, in minor units of its currency.")]
+Amount = Annotated[Minor, Field(description="The money that moved, in minor units of its currency.")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
+Reason = Annotated[str, Field(min_length=1, max_length=300, description="Why, for people.")]
 Tier = Literal["standard", "elevated", "high"]
+OfTier = Annotated[Tier, Field(description="The order's class of value, which filters see.")]
 Channel = Literal["email", "sms", "push"]
 Category = Literal["order", "answer", "stock", "message"]
 
@@ -46,6 +55,8 @@ class Event(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         if "category" in cls.__dict__:
+            if cls.version > 1 and "upcast" not in cls.__dict__:
+                raise TypeError(f"{cls.__name__}: version {cls.version} must say how it is made of the one before")
             CATALOGUE[cls.kind(), cls.version] = cls
             _BY_TYPE[cls.type_name()] = cls
 
@@ -53,13 +64,19 @@ class Event(BaseModel):
     @cache
     def kind(cls) -> str:
         """The name that filters and people use, the same for all versions."""
-        return cls.__name__
+        return cls.__name__.removesuffix(f"V{cls.version}")
 
     @classmethod
     @cache
     def type_name(cls) -> str:
         """The CloudEvents ``type``."""
         return f"{PREFIX}{cls.kind()}.v{cls.version}"
+
+    @classmethod
+    def upcast(cls, older: Any) -> Self:
+        """The event of this version that one of the version before is, with the same subject. Every version but the
+        first has its own; what the older one does not say, it takes from what there is or says is unknown."""
+        raise NotImplementedError
 
     @property
     def subject(self) -> str:
@@ -69,7 +86,8 @@ class Event(BaseModel):
 
 
 def read(envelope: Envelope) -> Event:
-    """The typed event of an envelope. Raises `UnknownEvent`, or `Malformed` where its data break the model."""
+    """The typed event of an envelope, in its newest version. Raises `UnknownEvent`, or `Malformed` where its data break
+    the model of the version that they are of."""
     model = _BY_TYPE.get(envelope.type)
     if model is None:
         raise UnknownEvent(f"type: {envelope.type[:200]} is not in the catalogue")
@@ -79,7 +97,15 @@ def read(envelope: Envelope) -> Event:
         raise Malformed(f"data.{first_error(error)}") from None
     if (envelope.kind, envelope.category, envelope.subject) != (model.kind(), model.category, event.subject):
         raise Malformed("kind, category and subject: they must be what type and data say")
+    while (newer := CATALOGUE.get((event.kind(), event.version + 1))) is not None:
+        event = newer.upcast(event)
     return event
+
+
+def newest(kind: str) -> type[Event]:
+    """The newest version of an event. Raises `KeyError` for a kind that there is not."""
+    versions = [version for known, version in CATALOGUE if known == kind]
+    return CATALOGUE[kind, max(versions, default=0)]
 
 
 class Line(BaseModel):
@@ -89,7 +115,7 @@ class Line(BaseModel):
 
     sku: Sku
     quantity: Quantity
-    unit_price: Minor
+    unit_price: Annotated[Minor, Field(description="The price of one unit, in minor units of the order's currency.")]
 
 
 class Units(BaseModel):
@@ -107,44 +133,44 @@ class Shortage(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sku: Sku
-    requested: Quantity
-    available: Minor
+    requested: Annotated[Quantity, Field(description="Units that the order wants.")]
+    available: Annotated[Minor, Field(description="Units that there are.")]
 
 
 class OrderPlaced(Event):
     """A customer ordered; nothing is promised yet. ``payment_token`` is the gateway's reference to a payment method."""
 
     category: ClassVar[str] = "order"
-    order_id: Id
-    customer_id: Id
-    lines: Annotated[tuple[Line, ...], Field(min_length=1)]
-    total: Minor
+    order_id: OrderId
+    customer_id: CustomerId
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, description="What was ordered.")]
+    total: Total
     currency: Currency
-    payment_token: Id
-    tier: Tier
-    placed_at: Id
+    payment_token: Annotated[Id, Field(description="The gateway's reference to a payment method.")]
+    tier: OfTier
+    placed_at: PlacedAt
 
 
 class OrderConfirmed(Event):
     """The order will be shipped: stock is reserved and the payment was taken."""
 
     category: ClassVar[str] = "order"
-    order_id: Id
-    customer_id: Id
-    total: Minor
+    order_id: OrderId
+    customer_id: CustomerId
+    total: Total
     currency: Currency
-    tier: Tier
-    placed_at: Id
+    tier: OfTier
+    placed_at: PlacedAt
 
 
 class OrderCancelled(Event):
     """The order will not be shipped; whatever was done for it is undone. ``reason`` starts with a short code."""
 
     category: ClassVar[str] = "order"
-    order_id: Id
-    customer_id: Id
+    order_id: OrderId
+    customer_id: CustomerId
     reason: Reason
-    total: Minor
+    total: Total
     currency: Currency
 
 
@@ -152,25 +178,25 @@ class InventoryReserved(Event):
     """Every line of the order is held in stock."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    customer_id: Id
-    lines: tuple[Units, ...]
+    order_id: OrderId
+    customer_id: CustomerId
+    lines: Annotated[tuple[Units, ...], Field(description="What is held.")]
 
 
 class OutOfStock(Event):
     """No line of the order is held: stock cannot cover it."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    missing: tuple[Shortage, ...]
+    order_id: OrderId
+    missing: Annotated[tuple[Shortage, ...], Field(description="What cannot be covered.")]
 
 
 class InventoryReleased(Event):
     """No stock is held for the order any more; ``lines`` were given back (none where none was held)."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    lines: tuple[Units, ...]
+    order_id: OrderId
+    lines: Annotated[tuple[Units, ...], Field(description="What was given back.")]
 
 
 class StockReplenished(Event):
@@ -180,17 +206,17 @@ class StockReplenished(Event):
     subject_field: ClassVar[str] = "sku"
     sku: Sku
     quantity: Quantity
-    row_id: Id
+    row_id: Annotated[Id, Field(description="The row of the stock file, so that it counts once.")]
 
 
 class PaymentCompleted(Event):
     """The money was taken."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    customer_id: Id
-    charge_id: Id
-    amount: Minor
+    order_id: OrderId
+    customer_id: CustomerId
+    charge_id: Annotated[Id, Field(description="The gateway's name of the charge.")]
+    amount: Amount
     currency: Currency
 
 
@@ -198,8 +224,8 @@ class PaymentFailed(Event):
     """The gateway refused the payment; no money was taken."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    customer_id: Id
+    order_id: OrderId
+    customer_id: CustomerId
     reason: Reason
 
 
@@ -207,10 +233,10 @@ class PaymentRefunded(Event):
     """The money that was taken was given back."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    customer_id: Id
-    refund_id: Id
-    amount: Minor
+    order_id: OrderId
+    customer_id: CustomerId
+    refund_id: Annotated[Id, Field(description="The gateway's name of the refund.")]
+    amount: Amount
     currency: Currency
 
 
@@ -218,39 +244,39 @@ class PaymentVoided(Event):
     """A cancelled order has no charge and never will."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
+    order_id: OrderId
 
 
 class FraudSuspected(Event):
     """Screening advises against the order."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    reasons: tuple[Reason, ...]
+    order_id: OrderId
+    reasons: Annotated[tuple[Reason, ...], Field(description="Which rules spoke against it: total, quantity.")]
 
 
 class FraudCleared(Event):
     """Screening found nothing against the order."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
+    order_id: OrderId
 
 
 class ShipmentCreated(Event):
     """The carrier took the order."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
-    customer_id: Id
-    tracking: Id
-    placed_at: Id
+    order_id: OrderId
+    customer_id: CustomerId
+    tracking: Annotated[Id, Field(description="The carrier's number of the parcel.")]
+    placed_at: PlacedAt
 
 
 class ShipmentRefused(Event):
     """The carrier will never take the order."""
 
     category: ClassVar[str] = "answer"
-    order_id: Id
+    order_id: OrderId
     reason: Reason
 
 
@@ -259,9 +285,9 @@ class NotificationRequested(Event):
 
     category: ClassVar[str] = "message"
     subject_field: ClassVar[str] = "notification_id"
-    notification_id: Id
-    order_id: Id
-    customer_id: Id
-    channel: Channel
-    template: Id
-    values: dict[str, str]
+    notification_id: Annotated[Id, Field(description="The message, once per order, template and channel.")]
+    order_id: OrderId
+    customer_id: CustomerId
+    channel: Annotated[Channel, Field(description="How it is sent, which filters see.")]
+    template: Annotated[Id, Field(description="Which text: confirmation, receipt, refund, shipped, cancelled.")]
+    values: Annotated[dict[str, str], Field(description="What the text says of the order.")]
