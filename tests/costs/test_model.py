@@ -88,10 +88,10 @@ def test_dynamodb_is_billed_by_kilobytes_written_and_four_kilobytes_read() -> No
 
 def test_a_document_of_analytics_costs_more_the_more_orders_there_are() -> None:
     counted = order(Call("replace", "analytics", 400), service="analytics")
-    # 2,628,000 orders a month are one a second: 600 events in ten minutes, 37.5 in each of 16 documents, half of it on
-    # average: 340 + 79 x 18.75 = 1,821 bytes, with 70 more 2 units. A hundred times as many: 148,465 bytes, 146 units.
-    assert quantity(bill("aws", counted, orders=2_628_000), "DynamoDB write units") == 2 * 2_628_000
-    assert quantity(bill("aws", counted, orders=262_800_000), "DynamoDB write units") == 146 * 262_800_000
+    # 2,628,000 orders a month are one a second: 60 events in a minute, 3.75 in each of 16 documents, half of it on
+    # average: 340 + 79 x 1.875 = 488 bytes, with 70 more 1 unit. A hundred times as many: 15,152 bytes, 15 units.
+    assert quantity(bill("aws", counted, orders=2_628_000), "DynamoDB write units") == 2_628_000
+    assert quantity(bill("aws", counted, orders=262_800_000), "DynamoDB write units") == 15 * 262_800_000
 
 
 def test_tables_is_billed_by_request_and_an_index_entry_is_two() -> None:

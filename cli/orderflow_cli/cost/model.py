@@ -43,7 +43,7 @@ POLLS_A_MONTH = 5 * 3 * 60 * 730
 ANALYTICS_BYTES = 340
 ANALYTICS_BYTES_AN_EVENT = 79
 """Of a document of analytics: `tests/costs` holds both."""
-ANALYTICS_WINDOW_S = 600
+ANALYTICS_WINDOW_S = 60
 
 ALARMS = {"aws": 81, "azure": 50, "gcp": 65}
 LOG_ALERTS = 5

@@ -62,7 +62,7 @@ def changes(bill: Bill, counted: Counted, inputs: Inputs, prices: Prices) -> lis
         ("ten messages in each execution", replace(inputs, batch=10)),
         ("512 MB for each function", replace(inputs, memory_mb=512)),
         ("2048 MB for each function", replace(inputs, memory_mb=2048)),
-        ("documents of analytics about one minute, not ten", replace(inputs, analytics_window_s=60)),
+        ("documents of analytics about ten minutes, not one", replace(inputs, analytics_window_s=600)),
         ("round trips twice as long", replace(inputs, call_ms=2 * inputs.call_ms)),
     ]
     found = [(name, estimate(bill.cloud, counted, other, prices).total - bill.total) for name, other in others]

@@ -1,7 +1,7 @@
 """How many orders of today (UTC) are placed, shipped and cancelled: from the totals that analytics keeps, of which
-there are 16 documents for ten minutes however many orders they count.
+there are 16 documents for a minute however many orders they count.
 
-A look reads the totals of these ten minutes and of those just before; the whole day is read again when that has cost
+A look reads the totals of this minute and of those just before; the whole day is read again when that has cost
 only a small share of the time since, because redriven events are counted at the time at which they happened."""
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from orderflow.envelope import rfc3339
-from orderflow.services.analytics import SERVICE, SHARDS, Totals, merge
+from orderflow.services.analytics import SERVICE, SHARDS, Totals, key_of, merge
 from orderflow_cli.ops.doors import Doors
 
-_JUST_BEFORE_S = 120
+_JUST_BEFORE_S = (0, 60, 120)
 _WHOLE_EVERY = 100
 """The whole day is read when so many times as long as reading it takes has passed, and no sooner than after
 `_WHOLE_AFTER_S`."""
@@ -65,10 +65,9 @@ class Today:
         self._whole_at = clock.now() + max(_WHOLE_AFTER_S, _WHOLE_EVERY * (clock.now() - began))
 
     def _read_newest(self, now: float) -> None:
-        for time in {rfc3339(at)[:15] for at in (now, now - _JUST_BEFORE_S)}:
+        for time in [rfc3339(now - before) for before in _JUST_BEFORE_S]:
             if time[:10] == self._day:
-                for shard in range(SHARDS):
-                    key = f"{time[:13]}.{time[14]}.{shard:02d}"
+                for key in (key_of(time, shard) for shard in range(SHARDS)):
                     stored = self._doors.ports.store.get(SERVICE.collection, key)
                     if stored is not None:
                         self._totals[key] = Totals.of(stored.document)

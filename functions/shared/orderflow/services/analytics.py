@@ -1,9 +1,10 @@
 """Analytics: hears every event and keeps live aggregates.
 
 One document of totals could not remember every event that it has counted. So the totals are spread over documents by
-ten minutes of the event's time and a shard of its id; each absorbs only its own few events, and the aggregates of a
+the minute of the event's time and a shard of its id; each absorbs only its own few events, and the aggregates of a
 day are the sum of its documents (`merge`). An absorbed event takes about 80 bytes, so 16 documents of at most 256 KiB
-hold some 50,000 events in ten minutes, those of about ten orders a second; more shards hold more."""
+hold some 50,000 events in a minute, those of about a hundred orders a second. Longer than a minute they are not,
+because each event writes its document anew, and DynamoDB bills that by its size."""
 
 from __future__ import annotations
 
@@ -41,9 +42,13 @@ class Totals(State):
 
 
 def key(event: Event, time: str) -> str:
-    """Totals by ten minutes and shard."""
-    shard = crc32(f"{event.kind()}{event.subject}".encode()) % SHARDS
-    return f"{time[:13]}.{time[14]}.{shard:02d}"
+    """Totals by minute and shard."""
+    return key_of(time, crc32(f"{event.kind()}{event.subject}".encode()) % SHARDS)
+
+
+def key_of(time: str, shard: int) -> str:
+    """The document of the minute of an RFC 3339 time, and of a shard."""
+    return f"{time[:13]}.{time[14:16]}.{shard:02d}"
 
 
 def index(totals: Totals) -> dict[str, list[str]]:
