@@ -38,6 +38,19 @@ locals {
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
 
+  # Providers beside those that are there on every cloud (orderflow.providers).
+  providers_of_this_cloud = ["ses", "sns"]
+
+  # What a function is told of the external systems that it uses.
+  provider_settings = {
+    for name, service in local.functions : name => merge({}, [
+      for system in try(service.uses, []) : merge(
+        { "ORDERFLOW_${upper(system)}" = var.systems[system].provider },
+        { for option, value in var.systems[system].options : "ORDERFLOW_${upper(system)}_${upper(option)}" => value },
+      ) if contains(keys(var.systems), system)
+    ]...)
+  }
+
   # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
   telemetry = {
     for name, value in {

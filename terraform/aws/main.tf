@@ -69,6 +69,7 @@ module "functions" {
   role_boundary_arn   = module.ci.role_boundary_arn
   scope               = local.scope
   secrets             = var.secrets
+  systems             = var.systems
   table_arns          = module.store.table_arns
   table_index_arns    = module.store.table_index_arns
   topic_arns          = compact([module.messaging.topic_arn, module.messaging.ordering.topic_arn])
@@ -78,7 +79,7 @@ module "functions" {
       batch_window_s  = service.limits.batch_window_s
       bucket_arn      = service.trigger == "object" ? module.objects.bucket_arns[service.bucket] : null
       dead_letter_arn = try(module.messaging.dead_letter_queue_arns[name], null)
-      environment     = merge(local.environment, service.trigger == "http" ? local.environment_oidc : {})
+      environment     = merge(local.environment, service.trigger == "http" ? local.environment_oidc : {}, local.provider_settings[name])
       every_s         = try(service.every_s, null)
       hears           = length(try(service.hears, [])) > 0
       log_group       = module.observability.function_log_groups[name]
@@ -161,4 +162,5 @@ module "ci" {
   github_repository = var.github_repository
   scope             = local.scope
   state_bucket      = "${var.prefix}-state-${var.account_id}"
+  systems           = var.systems
 }

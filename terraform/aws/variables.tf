@@ -204,6 +204,41 @@ variable "settings" {
   }
 }
 
+variable "systems" {
+  description = "Providers of the external systems (`uses` in the topology) and their options, as docs/providers.md lists them. A system that is not named is simulated."
+  type = map(object({
+    provider = string
+    options  = optional(map(string), {})
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.systems), local.external_systems)) == 0
+    error_message = "systems must name external systems that a service uses: ${join(", ", setsubtract(keys(var.systems), local.external_systems))} is used by none."
+  }
+
+  validation {
+    condition     = alltrue([for system in values(var.systems) : contains(concat(local.providers_of_this_cloud, ["acs", "easypost", "fcm", "sendgrid", "simulated", "stripe", "twilio"]), system.provider)])
+    error_message = "systems must have providers that there are on this cloud: see docs/providers.md."
+  }
+
+  validation {
+    condition     = alltrue([for name, system in var.systems : contains(var.secrets, name) || contains(["ses", "simulated", "sns"], system.provider)])
+    error_message = "secrets must name every system whose provider wants credentials: all but ses and sns do."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for system in values(var.systems) : [for option in keys(system.options) : can(regex("^[a-z][a-z_]*$", option))]]))
+    error_message = "options must have names of small letters, such as from."
+  }
+
+  validation {
+    condition     = alltrue([for system in values(var.systems) : system.provider != "ses" || can(regex("[^@<\\s]+@[^@>\\s]+", system.options.from))])
+    error_message = "ses wants the option from: the address that it sends from."
+  }
+}
+
 variable "telemetry" {
   description = "Where traces and metrics go: off; cloud, to the cloud's own backends; or the base URL of an OTLP endpoint that takes HTTP."
   type        = string

@@ -57,7 +57,7 @@ locals {
       http_concurrency       = try(module.api.http_concurrency[name], null)
       limits                 = local.limits[name]
       maximum_instance_count = try(module.api.maximum_instance_count[name], local.limits[name].max_concurrency)
-      settings               = try(module.api.settings[name], {})
+      settings               = merge(try(module.api.settings[name], {}), local.provider_settings[name])
       trigger                = service.trigger
       uses                   = concat(try(service.uses, []), length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
     }
@@ -65,6 +65,19 @@ locals {
 
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
+
+  # Providers beside those that are there on every cloud (orderflow.providers).
+  providers_of_this_cloud = []
+
+  # What a function is told of the external systems that it uses.
+  provider_settings = {
+    for name, service in local.services : name => merge({}, [
+      for system in try(service.uses, []) : merge(
+        { "ORDERFLOW_${upper(system)}" = var.systems[system].provider },
+        { for option, value in var.systems[system].options : "ORDERFLOW_${upper(system)}_${upper(option)}" => value },
+      ) if contains(keys(var.systems), system)
+    ]...)
+  }
 
   # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
   telemetry = {

@@ -82,7 +82,8 @@ module "functions" {
   secrets               = var.secrets
   services = {
     for name, service in local.functions : name => merge(service, {
-      uses = concat(service.uses, length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
+      uses     = concat(service.uses, length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
+      settings = local.provider_settings[name]
     })
   }
   telemetry_roles = var.telemetry == "cloud" ? ["roles/telemetry.metricsWriter", "roles/telemetry.tracesWriter"] : []

@@ -207,3 +207,30 @@ run "a_batch_that_lambda_does_not_take_from_a_fifo_queue_is_refused" {
 
   expect_failures = [var.functions]
 }
+
+run "texts_go_to_phone_numbers_only_and_from_who_sends_them_only" {
+  command = plan
+
+  module {
+    source = "./modules/functions"
+  }
+
+  variables {
+    systems = { gateway = { provider = "sns" } }
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.this["payment"].policy).Statement : jsonencode(statement) if statement.Sid == "SendTexts"] == [jsonencode({
+      Action      = ["sns:Publish"]
+      Effect      = "Allow"
+      NotResource = ["arn:aws:sns:*:*:*"]
+      Sid         = "SendTexts"
+    })]
+    error_message = "Texts cannot be sent, or a topic can be published to."
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["door"].policy, "SendTexts")
+    error_message = "A function that sends no texts may."
+  }
+}

@@ -2,6 +2,7 @@
 # make none that does more than a service here could
 # (docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html).
 locals {
+  providers    = toset(values(var.systems)[*].provider)
   boundary_arn = "${local.iam}:policy/${var.name}-boundary"
 
   bounds = {
@@ -48,7 +49,25 @@ resource "aws_iam_policy" "boundary" {
   description = "The most that a role of ${var.name} may do."
 
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [for purpose, bound in local.bounds : { Sid = purpose, Effect = "Allow", Action = bound.actions, Resource = bound.resources }]
+    Version = "2012-10-17"
+    Statement = concat(
+      [for purpose, bound in local.bounds : { Sid = purpose, Effect = "Allow", Action = bound.actions, Resource = bound.resources }],
+      [
+        for provider in setintersection(local.providers, ["ses"]) : {
+          Sid      = "Emails"
+          Effect   = "Allow"
+          Action   = ["ses:SendEmail"]
+          Resource = ["arn:${var.scope.partition}:ses:${var.scope.region}:${var.scope.account_id}:identity/*"]
+        }
+      ],
+      [
+        for provider in setintersection(local.providers, ["sns"]) : {
+          Sid         = "Texts"
+          Effect      = "Allow"
+          Action      = ["sns:Publish"]
+          NotResource = ["arn:${var.scope.partition}:sns:*:*:*"]
+        }
+      ],
+    )
   })
 }

@@ -30,3 +30,13 @@ variable "state_bucket" {
   type        = string
   nullable    = false
 }
+
+variable "systems" {
+  description = "Providers of the external systems and their options."
+  type = map(object({
+    provider = string
+    options  = optional(map(string), {})
+  }))
+  default  = {}
+  nullable = false
+}

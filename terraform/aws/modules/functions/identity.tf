@@ -69,6 +69,12 @@ locals {
         actions   = ["s3:ListBucket"]
         resources = [for arn in [var.claims.bucket_arn] : arn if function.hears]
       }
+      # An address is verified by itself or by its domain
+      # (docs.aws.amazon.com/ses/latest/dg/creating-identities.html).
+      SendEmails = {
+        actions   = ["ses:SendEmail"]
+        resources = [for identity in local.senders[service] : "arn:${var.scope.partition}:ses:${var.scope.region}:${var.scope.account_id}:identity/${identity}"]
+      }
       # AWS ends a secret's ARN with six characters of its own
       # (docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html).
       ReadSecrets = {
@@ -77,6 +83,17 @@ locals {
       }
     }
   }
+
+  # The verified senders of a service: the address, and its domain.
+  senders = {
+    for service, function in var.functions : service => flatten([
+      for system in sort(function.uses) : [
+        for address in [regex("[^@<\\s]+@[^@>\\s]+", var.systems[system].options.from)] : [address, split("@", address)[1]]
+      ] if try(var.systems[system].provider, "") == "ses"
+    ])
+  }
+
+  texting = toset([for service, function in var.functions : service if anytrue([for system in function.uses : try(var.systems[system].provider, "") == "sns"])])
 
   collections = { for service, function in var.functions : service => sort(distinct(concat(function.reads, function.writes))) }
 }
@@ -105,14 +122,25 @@ resource "aws_iam_role_policy" "this" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      for purpose, grant in each.value : {
-        Sid      = purpose
-        Effect   = "Allow"
-        Action   = grant.actions
-        Resource = grant.resources
-      }
-      if length(grant.resources) > 0
-    ]
+    Statement = concat(
+      [
+        for purpose, grant in each.value : {
+          Sid      = purpose
+          Effect   = "Allow"
+          Action   = grant.actions
+          Resource = grant.resources
+        }
+        if length(grant.resources) > 0
+      ],
+      # To a phone number, which has no ARN, and to no topic (docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html).
+      [
+        for service in setintersection(local.texting, [each.key]) : {
+          Sid         = "SendTexts"
+          Effect      = "Allow"
+          Action      = ["sns:Publish"]
+          NotResource = ["arn:${var.scope.partition}:sns:*:*:*"]
+        }
+      ],
+    )
   })
 }

@@ -19,6 +19,15 @@ output "names" {
   value       = { for service, function in aws_lambda_function.this : service => function.function_name }
 }
 
+output "provider_settings" {
+  description = "What a function is told of the providers of the external systems that it uses, by service."
+  value = {
+    for service, function in aws_lambda_function.this : service => {
+      for name, value in function.environment[0].variables : name => value if anytrue([for system in var.functions[service].uses : startswith(name, "ORDERFLOW_${upper(system)}")])
+    }
+  }
+}
+
 output "role_names" {
   description = "Role of the function by service (name)."
   value       = { for service, role in aws_iam_role.this : service => role.name }

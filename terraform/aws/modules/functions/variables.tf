@@ -124,6 +124,16 @@ variable "secrets" {
   nullable    = false
 }
 
+variable "systems" {
+  description = "Providers of the external systems and their options."
+  type = map(object({
+    provider = string
+    options  = optional(map(string), {})
+  }))
+  default  = {}
+  nullable = false
+}
+
 variable "table_arns" {
   description = "Table by collection."
   type        = map(string)

@@ -33,6 +33,15 @@ output "permissions" {
   value       = { for why, assignment in azurerm_role_assignment.this : why => assignment.role_definition_name }
 }
 
+output "provider_settings" {
+  description = "What a function is told of the providers of the external systems that it uses, by service."
+  value = {
+    for service, function in var.functions : service => {
+      for name, value in function.settings : name => value if anytrue([for system in function.uses : startswith(name, "ORDERFLOW_${upper(system)}")])
+    }
+  }
+}
+
 output "roles" {
   description = "Roles that are given to functions."
   value       = toset([for permission in values(local.permissions) : permission.role])

@@ -13,6 +13,7 @@ locals {
   environments = {
     for name, service in var.services : name => merge(
       var.environment_variables,
+      service.settings,
       service.trigger == "queue" ? { ORDERFLOW_SERVICE = name } : {},
       service.trigger == "http" ? { for key, value in var.oidc : "ORDERFLOW_${upper(key)}" => value } : {
         ORDERFLOW_PUSH_AUDIENCE        = local.audiences[name]

@@ -23,6 +23,15 @@ output "project_roles" {
   ])
 }
 
+output "provider_settings" {
+  description = "What a function is told of the providers of the external systems that it uses, by service."
+  value = {
+    for service, function in google_cloudfunctions2_function.this : service => {
+      for name, value in function.service_config[0].environment_variables : name => value if contains(keys(var.services[service].settings), name)
+    }
+  }
+}
+
 output "push" {
   description = "How a service's function is called: endpoint, and the audience and account of the token, by service."
   value = {

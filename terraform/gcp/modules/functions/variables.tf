@@ -98,8 +98,9 @@ variable "services" {
       memory_mb       = number
       timeout_s       = number
     })
-    trigger = string
-    uses    = list(string)
+    settings = optional(map(string), {})
+    trigger  = string
+    uses     = list(string)
   }))
   nullable = false
 

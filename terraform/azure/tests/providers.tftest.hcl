@@ -1,0 +1,90 @@
+# Real providers, each for the services that use its system, with the right to read its secret and nothing else.
+
+mock_provider "azapi" {}
+
+mock_provider "azurerm" {
+  source = "./tests/mocks"
+}
+
+variables {
+  account_id     = "11111111-2222-3333-4444-555555555555"
+  alarm_email    = "alarms@example.com"
+  budget_monthly = 50
+  environment    = "dev"
+  package_file   = "tests/fixtures/package.zip"
+  region         = "westeurope"
+  topology_file  = "../../topology.json"
+
+  oidc = {
+    issuer   = "https://id.example.com/"
+    audience = "orders"
+    jwks_url = "https://id.example.com/jwks.json"
+  }
+}
+
+run "without_a_choice_nothing_is_told" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for settings in values(module.functions.provider_settings) : length(settings) == 0])
+    error_message = "A function is told of a provider that nobody has chosen."
+  }
+}
+
+run "stripe_is_told_to_payment_alone" {
+  command = plan
+
+  variables {
+    secrets = ["gateway"]
+    systems = { gateway = { provider = "stripe" } }
+  }
+
+  assert {
+    condition     = [for service, settings in module.functions.provider_settings : service if length(settings) > 0] == ["payment"] && module.functions.provider_settings.payment.ORDERFLOW_GATEWAY == "stripe"
+    error_message = "The gateway's provider is told to another function than payment."
+  }
+}
+
+run "mail_by_azure_is_told_to_the_service_that_sends_it_and_its_secret_is_for_it_alone" {
+  command = plan
+
+  variables {
+    secrets = ["email"]
+    systems = { email = { provider = "acs", options = { from = "shop@example.com", url = "https://shop.europe.communication.azure.com" } } }
+  }
+
+  assert {
+    condition = jsonencode(module.functions.provider_settings.email) == jsonencode({
+      ORDERFLOW_EMAIL      = "acs"
+      ORDERFLOW_EMAIL_FROM = "shop@example.com"
+      ORDERFLOW_EMAIL_URL  = "https://shop.europe.communication.azure.com"
+    }) && length(module.functions.provider_settings.payment) == 0
+    error_message = "A function is not told who its provider is, or is told of another's."
+  }
+
+  assert {
+    condition     = toset([for why, role in module.functions.permissions : why if role == "Key Vault Secrets User"]) == toset(["email/secret-email"])
+    error_message = "The secret can be read by another service than email, or not by it."
+  }
+}
+
+run "a_provider_without_its_secret_is_refused" {
+  command = plan
+
+  variables {
+    systems = { gateway = { provider = "stripe" } }
+  }
+
+  expect_failures = [var.systems]
+}
+
+run "a_provider_that_there_is_not_and_a_system_that_nobody_uses_are_refused" {
+  command = plan
+
+  variables {
+    secrets = ["gateway"]
+    systems = { gateway = { provider = "paypal" }, printer = { provider = "simulated" } }
+  }
+
+  expect_failures = [var.systems]
+}
