@@ -19,6 +19,7 @@ from orderflow.ports import DeadLetter
 from orderflow_cli.main import app
 from orderflow_cli.ops.doors import open_local
 from orderflow_cli.ops.parquet import QUESTIONS
+from orderflow_cli.workload import PEOPLE
 from waiting import wait_until
 
 pytestmark = pytest.mark.local_cloud
@@ -53,6 +54,7 @@ def test_a_shift_of_an_operator(cloud: str, folder: Path, monkeypatch: pytest.Mo
     shift.dead_letters()
     shift.archive()
     shift.customer()
+    shift.discretion()
 
 
 def flat(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -123,6 +125,19 @@ class Shift:
         assert published == kinds
         effects = [node["service"] for node in nodes if node["name"] in ("gateway charge", "carrier label")]
         assert sorted(effects) == ["payment", "shipping"], "however often they were delivered to"
+
+    def discretion(self) -> None:
+        """Look for personal data, payment tokens and API tokens in all that the cloud has written and collected."""
+        told = {
+            str(path.relative_to(self.folder)): path.read_text(encoding="utf-8", errors="replace")
+            for path in (self.folder / "state" / self.cloud).rglob("*.log")
+        }
+        assert any(self.order_id in text for text in told.values()), "these are the logs"
+        told["the trace"] = json.dumps(self.run("orders", "trace", self.order_id), ensure_ascii=False)
+        private = [person.contact[name] for person in PEOPLE for name in ("name", "email", "sms", "push")]
+        private += [person.contact["address"]["street"] for person in PEOPLE]
+        for secret in (*private, "tok_visa", "tok_refused", "Bearer ", "eyJ", "AccountKey="):
+            assert [where for where, text in told.items() if secret in text] == [], secret
 
     def dead_letters(self) -> None:
         """Find a poison message, try it again, throw it away."""

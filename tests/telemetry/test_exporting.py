@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +21,8 @@ from orderflow.app import App
 from orderflow.observer import Observer
 from orderflow.settings import Settings
 from orderflow.spans import Spans
+from orderflow_cli import deploy, package
+from orderflow_cli.terraform import Root
 from orderflow_local.collector import Collector, ask_spans
 from telemetry.world import Observed
 
@@ -134,6 +138,52 @@ def test_a_package_without_opentelemetry_says_so_and_works(
     assert telemetry.from_environment(environ, "aws") is not None, "metrics need no package on AWS"
     assert telemetry.from_environment({"OTEL_TRACES_EXPORTER": "otlp"}, "aws") is None
     assert "telemetry is not in this package" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "shell", "with_it"),
+    [
+        ('telemetry = "cloud"', None, True),
+        ('telemetry           = "https://otlp.example.com"', None, True),
+        ('telemetry = "off"', "cloud", False),
+        ("", "cloud", True),
+        ('# telemetry = "cloud"', None, False),
+        ("", None, False),
+    ],
+)
+def test_deploy_packages_opentelemetry_where_the_environment_has_telemetry_on(
+    line: str, shell: str | None, with_it: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Terraform does, the environment's file goes before the shell's ``TF_VAR_``."""
+    file = tmp_path / "terraform" / "gcp" / "environments" / "dev.tfvars"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'environment = "dev"\n{line}\n')
+    monkeypatch.delenv("TF_VAR_telemetry", raising=False)
+    if shell:
+        monkeypatch.setenv("TF_VAR_telemetry", shell)
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/terraform")
+    packed: list[bool] = []
+
+    def build(*_: object, telemetry: bool, **__: object) -> None:
+        packed.append(telemetry)
+        raise package.PackageFailed("that is enough")
+
+    monkeypatch.setattr(package, "build", build)
+    with pytest.raises(package.PackageFailed):
+        deploy._plan(Root(tmp_path, "gcp", "dev"))
+    assert packed == [with_it]
+
+
+@pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
+def test_a_package_with_telemetry_has_all_that_one_without_has_and_what_it_takes(cloud: str) -> None:
+    def locked(name: str) -> set[str]:
+        text = (ROOT / "functions" / cloud / name).read_text(encoding="utf-8")
+        return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+
+    without, with_it = locked("requirements.lock"), locked(package.WITH_TELEMETRY)
+    assert without < with_it
+    assert {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "requests"} <= with_it
+    assert "opentelemetry-exporter-otlp-proto-http" not in without
 
 
 @pytest.fixture(scope="module")
