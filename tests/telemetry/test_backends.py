@@ -66,7 +66,7 @@ def entrance() -> Iterator[Entrance]:
 
 
 @pytest.fixture
-def on(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def on() -> dict[str, str]:
     """The variables that ask for the cloud's own backends."""
     return {telemetry.TRACES: "cloud", telemetry.METRICS: "cloud"}
 
@@ -102,7 +102,7 @@ def test_x_ray_gets_spans_by_otlp_signed_by_the_function_s_role(
     assert {"orderflow.orders.placed", "orderflow.publishes"} <= names, "metrics are lines of the log"
 
 
-def test_x_ray_s_address_is_that_of_the_region(on: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_x_ray_s_address_is_that_of_the_region() -> None:
     from orderflow_aws.telemetry import span_exporter
 
     exporter: Any = span_exporter({"AWS_REGION": "eu-west-1"})

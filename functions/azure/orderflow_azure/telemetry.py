@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
     from orderflow.metrics import Meter
 
+_OWN_AFFAIRS = (
+    "CONTROLPLANE_DISABLED",
+    "OPENTELEMETRY_RESOURCE_METRIC_DISABLED",  # it asks for a tracer provider of the whole process, which there is not
+    "SDKSTATS_DISABLED",
+    "STATSBEAT_DISABLED_ALL",
+)
+"""What the exporter would do beside: ask for settings, send figures about itself."""
+
 
 def resource(_environ: Mapping[str, str]) -> dict[str, str]:
     """What every span and metric says of where it is from."""
@@ -38,8 +46,9 @@ def meter(environ: Mapping[str, str]) -> Meter:
 
 
 def _options(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Nothing is written to disk, and the exporter keeps its figures about itself to itself."""
-    os.environ.setdefault("APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL", "true")
+    """Nothing is written to disk."""
+    for feature in _OWN_AFFAIRS:
+        os.environ.setdefault(f"APPLICATIONINSIGHTS_{feature}", "true")
     options: dict[str, Any] = {
         "connection_string": environ["APPLICATIONINSIGHTS_CONNECTION_STRING"],
         "disable_offline_storage": True,
