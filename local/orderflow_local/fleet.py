@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from orderflow import services
 from orderflow.ports import Ports
 from orderflow_local.cloud import LocalCloud, Setup, Through, straight
 from orderflow_local.collector import Collector
@@ -117,6 +118,8 @@ class Fleet:
             "ORDERFLOW_JWKS_URL": self.issuer.jwks_url,
             **(self.collector.settings(name) if self.collector else {}),
         }
+        if services.PACKAGES:
+            settings[services.VARIABLE] = ",".join(services.PACKAGES)
         return Setup(workdir=workdir, settings=settings, push_issuer=self.issuer.url, through=self._through)
 
 

@@ -51,6 +51,9 @@ locals {
     ]...)
   }
 
+  # Where the functions find the services that are not of the core (orderflow.services).
+  packages = can(local.topology.packages) ? { ORDERFLOW_SERVICES_PACKAGES = join(",", local.topology.packages) } : {}
+
   # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
   telemetry = {
     for name, value in {
@@ -61,7 +64,7 @@ locals {
   }
 
   # What `orderflow_aws.wiring` reads, in a function and on an operator's machine alike.
-  environment = merge(local.settings, local.telemetry, length(module.messaging.ordering.services) == 0 ? {} : {
+  environment = merge(local.settings, local.packages, local.telemetry, length(module.messaging.ordering.services) == 0 ? {} : {
     ORDERFLOW_ORDERED_SERVICES  = join(",", module.messaging.ordering.services)
     ORDERFLOW_ORDERED_TOPIC_ARN = module.messaging.ordering.topic_arn
     }, {

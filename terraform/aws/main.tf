@@ -65,6 +65,7 @@ module "functions" {
   archive_arn         = module.objects.bucket_arns[local.archive_bucket]
   claims              = { bucket_arn = module.objects.bucket_arns[local.topology.claims.bucket], prefix = local.topology.claims.prefix }
   deletion_protection = var.deletion_protection
+  drop_arn            = module.objects.bucket_arns[local.drop_bucket]
   package_file        = var.package_file
   role_boundary_arn   = module.ci.role_boundary_arn
   scope               = local.scope
@@ -81,7 +82,9 @@ module "functions" {
       dead_letter_arn = try(module.messaging.dead_letter_queue_arns[name], null)
       environment     = merge(local.environment, service.trigger == "http" ? local.environment_oidc : {}, local.provider_settings[name])
       every_s         = try(service.every_s, null)
+      fetches         = try(service.fetches, [])
       hears           = length(try(service.hears, [])) > 0
+      keeps           = try(service.keeps, [])
       log_group       = module.observability.function_log_groups[name]
       max_concurrency = service.limits.max_concurrency
       memory_mb       = service.limits.memory_mb

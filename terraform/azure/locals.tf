@@ -53,8 +53,10 @@ locals {
       bucket                 = try(service.bucket, null)
       collections            = try(service.collections, {})
       emits                  = try(service.emits, [])
+      fetches                = try(service.fetches, [])
       hears                  = try(service.hears, [])
       http_concurrency       = try(module.api.http_concurrency[name], null)
+      keeps                  = try(service.keeps, [])
       limits                 = local.limits[name]
       maximum_instance_count = try(module.api.maximum_instance_count[name], local.limits[name].max_concurrency)
       settings               = merge(try(module.api.settings[name], {}), local.provider_settings[name])
@@ -79,6 +81,9 @@ locals {
     ]...)
   }
 
+  # Where the functions find the services that are not of the core (orderflow.services).
+  packages = can(local.topology.packages) ? { ORDERFLOW_SERVICES_PACKAGES = join(",", local.topology.packages) } : {}
+
   # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
   telemetry = {
     for name, value in {
@@ -89,7 +94,7 @@ locals {
   }
 
   # With these and a signed-in Azure CLI, orderflow_azure.wiring.bootstrap reaches the deployment from any machine.
-  environment = merge(local.settings, local.telemetry, {
+  environment = merge(local.settings, local.packages, local.telemetry, {
     ORDERFLOW_ARCHIVE_CONTAINER                   = module.objects.container_names[local.archive_bucket]
     ORDERFLOW_DROP_CONTAINER                      = module.objects.container_names[local.drop_bucket]
     ORDERFLOW_EVENTGRID_ENDPOINT                  = module.messaging.topic_endpoint

@@ -67,6 +67,7 @@ module "functions" {
   container_ids                          = module.objects.container_ids
   dead_letter_queue_ids                  = module.messaging.dead_letter_queue_ids
   deletion_protection                    = var.deletion_protection
+  drop_bucket                            = local.drop_bucket
   environment                            = local.environment
   functions                              = local.functions
   location                               = azurerm_resource_group.this.location

@@ -42,6 +42,9 @@ locals {
     ]...)
   }
 
+  # Where the functions find the services that are not of the core (orderflow.services).
+  packages = can(local.topology.packages) ? { ORDERFLOW_SERVICES_PACKAGES = join(",", local.topology.packages) } : {}
+
   # Where traces and metrics go (orderflow.telemetry). Nothing is set, and nothing in the package, where they are off.
   telemetry = {
     for name, value in {
@@ -54,6 +57,7 @@ locals {
   # What orderflow_gcp.wiring reads, in a function as on an operator's machine.
   environment_variables = tomap(merge(
     local.settings,
+    local.packages,
     local.telemetry,
     {
       GOOGLE_CLOUD_PROJECT         = local.project.id

@@ -72,6 +72,7 @@ module "functions" {
   claims                = { bucket = module.objects.buckets[local.topology.claims.bucket], prefix = local.topology.claims.prefix }
   database              = module.store.database.id
   dead_letter_topics    = module.messaging.dead_letter_topics
+  drop_bucket           = local.drop_bucket
   environment_variables = local.environment_variables
   name                  = local.name
   oidc                  = var.oidc

@@ -17,9 +17,9 @@ SDKS = ("boto3", "botocore", "azure", "google", "functions_framework", "awslambd
 TOOLS = ("orderflow_local", "orderflow_cli", "typer", "rich", "httpx", "starlette", "uvicorn", "pytest")
 
 SHARES = {
-    ("orderflow.services.email", "orderflow.services.channels"): "one way to send for all channels",
-    ("orderflow.services.sms", "orderflow.services.channels"): "one way to send for all channels",
-    ("orderflow.services.push", "orderflow.services.channels"): "one way to send for all channels",
+    ("orderflow.services.email", "orderflow.services._channels"): "one way to send for all channels",
+    ("orderflow.services.sms", "orderflow.services._channels"): "one way to send for all channels",
+    ("orderflow.services.push", "orderflow.services._channels"): "one way to send for all channels",
 }
 """Where a service's module may import another's, and why."""
 
@@ -296,7 +296,7 @@ def test_importing_the_app_loads_no_sdk_no_service_and_no_api() -> None:
     assert not {"orderflow.api", "orderflow.auth", "orderflow.sweeper", "orderflow.files", "orderflow.openapi"} & loaded
 
 
-@pytest.mark.parametrize(("service", "with_it"), [("payment", set()), ("inventory", set()), ("sms", {"channels"})])
+@pytest.mark.parametrize(("service", "with_it"), [("payment", set()), ("inventory", set()), ("sms", {"_channels"})])
 def test_a_consumer_loads_its_own_service_only(service: str, with_it: set[str]) -> None:
     loaded = loaded_by(f"import orderflow.app\nfrom orderflow.services import find\nfind({service!r})")
     assert services_in(loaded) == {service} | with_it

@@ -23,7 +23,8 @@ from orderflow.ports import Conflict, DeadLetter, Delivery, Stored, Unavailable
 from orderflow.processing import Done, Retry, Shell
 from orderflow.record import Record, load
 from orderflow.service import Call, Commit, Declined, Fail, Service, Unanswered, Wait
-from orderflow.services import channels, find, inventory, notification, order, payment, shipping
+from orderflow.services import _channels as channels
+from orderflow.services import find, inventory, notification, order, payment, shipping
 from orderflow.settings import Settings
 from orderflow.state import State
 from orderflow.steps import Get, Publish, PublishAll, Put, Remove, Resend, Steps

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 
 from orderflow.envelope import Envelope
-from orderflow.events import CATALOGUE, Channel, Tier
+from orderflow.events import Channel, Tier
 from orderflow.service import Service
-from orderflow.services import SERVICES, find
+from orderflow.services import SERVICES, catalogue, find
 from terraform import consumers, filters
 from terraform.plan import Plan
 
@@ -34,7 +34,7 @@ def every_attribute_set() -> list[dict[str, str]]:
             channel=channel,
             data={},
         ).attributes()
-        for event, tier, channel in product(CATALOGUE.values(), tiers, channels)
+        for event, tier, channel in product(catalogue(), tiers, channels)
     ]
 
 

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from orderflow import topology
 from orderflow.app import App
-from orderflow.events import CATALOGUE
 from orderflow.files import RECEIPTS
 from orderflow.keys import safe_key
-from orderflow.services import SERVICES, find
+from orderflow.services import SERVICES, catalogue, find
 from orderflow.settings import BadSetting, Settings
 from unit.support import TOPOLOGY, Lab
 
@@ -131,7 +130,7 @@ def test_every_event_that_a_service_hears_passes_its_own_filter(name: str) -> No
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_filter_lets_through_no_kind_that_nobody_there_hears_unless_by_category(name: str) -> None:
     service = find(name)
-    for event in CATALOGUE.values():
+    for event in catalogue():
         passes = service.lets_through({"kind": event.kind(), "category": event.category})
         if passes and event not in service.hears:
             assert "category" in FUNCTIONS[name]["filter"], f"{name} would be called for {event.kind()} in vain"

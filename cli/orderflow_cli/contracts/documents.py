@@ -8,16 +8,17 @@ envelope says. ``contracts/asyncapi.json`` is an AsyncAPI 3.0.0 document of the 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
 from orderflow import topology
 from orderflow.envelope import FILTERABLE
-from orderflow.events import CATALOGUE, Event
-from orderflow.files import RECEIPTS
+from orderflow.events import Event
+from orderflow.files import RECEIPTS, arrivals
 from orderflow.service import Service
-from orderflow.services import SERVICES, find
+from orderflow.services import SERVICES, catalogue, find
 from orderflow_cli.contracts import consumers, page
 
 EVENTS = "contracts/events"
@@ -39,11 +40,6 @@ def build() -> dict[str, str]:
         ASYNCAPI: _dumps(asyncapi()),
         page.PAGE: page.build(catalogue(), schemas, _senders(), uses),
     }
-
-
-def catalogue() -> list[type[Event]]:
-    """Every event and version, by name."""
-    return [model for _, model in sorted(CATALOGUE.items())]
 
 
 def schema(model: type[Event]) -> dict[str, Any]:
@@ -96,7 +92,8 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _services() -> list[Service[Any]]:
-    return [*(find(name) for name in SERVICES), RECEIPTS]
+    files = replace(RECEIPTS, emits=(*RECEIPTS.emits, *arrivals().values()))
+    return [*(find(name) for name in SERVICES), files]
 
 
 def _senders() -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from orderflow import services
 from orderflow.ports import Ports
 from orderflow.processing import Shell
 from orderflow.settings import Settings
@@ -128,6 +129,12 @@ def _doors(
 ) -> Doors:
     os.environ.update(environment)  # Google's SDKs look for emulators there, and nowhere else.
     environ = {**os.environ, **environment}
+    try:
+        services.add(*services.named(environment.get(services.VARIABLE, "")))
+    except services.BadPackage as error:
+        raise CannotDo(
+            f"what runs on {cloud} has services that are not here: {error}", "is this another checkout?", Exit.MISSING
+        ) from None
     try:
         ports: Ports = import_module(f"orderflow_{cloud}.wiring").bootstrap(environ)
         queues: QueueDoor = import_module(f"orderflow_cli.ops.queues_{cloud}").door(environ, local=target == "local")

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from orderflow.envelope import Envelope, Malformed, decode, first_error, rfc3339
-from orderflow.events import CATALOGUE, Event, newest, read
+from orderflow.events import Event, newest, read
+from orderflow.services import catalogue
 from orderflow_cli.ops.doors import CannotDo, Doors
 
 _SHORT = {"kind", "data", "id", "time", "correlation_id"}
@@ -54,6 +55,7 @@ def _fact(line: bytes, source: str) -> Envelope:
         raise Malformed("no JSON object")
     if "specversion" in given:
         envelope = decode(line)
+        catalogue()  # A service's own events are known once it is imported.
         read(envelope)
         return envelope
     return _from_short(given, source)
@@ -90,7 +92,7 @@ def _from_short(given: dict[str, Any], source: str) -> Envelope:
 
 
 def _newest(kind: str) -> type[Event]:
-    try:
-        return newest(kind)
-    except KeyError:
-        raise Malformed(f"kind: {kind!r} is none of {', '.join(sorted({known for known, _ in CATALOGUE}))}") from None
+    known = sorted({event.kind() for event in catalogue()})
+    if kind not in known:
+        raise Malformed(f"kind: {kind!r} is none of {', '.join(known)}")
+    return newest(kind)

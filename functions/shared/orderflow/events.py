@@ -1,5 +1,6 @@
-"""The catalogue: one model per event and version. Events are facts in the past tense, immutable and self-contained
-but for personal data: they carry the customer's id, never a name, an address or a number.
+"""The catalogue: one model per event and version. The core workflow's are here; a service that is added declares its
+own beside itself, and the services that hear them import them from there. Events are facts in the past tense,
+immutable and self-contained but for personal data: they carry the customer's id, never a name, an address or a number.
 
 Money is integer minor units (cents) with an ISO 4217 currency; times are RFC 3339 UTC; quantities are positive
 integers.
@@ -30,10 +31,9 @@ Reason = Annotated[str, Field(min_length=1, max_length=300, description="Why, fo
 Tier = Literal["standard", "elevated", "high"]
 OfTier = Annotated[Tier, Field(description="The order's class of value, which filters see.")]
 Channel = Literal["email", "sms", "push"]
-Category = Literal["order", "answer", "stock", "message"]
 
 CATALOGUE: dict[tuple[str, int], type[Event]] = {}
-"""Every event by (kind, version)."""
+"""Every event that was imported, by (kind, version)."""
 _BY_TYPE: dict[str, type[Event]] = {}
 """Every event by its CloudEvents type."""
 
@@ -83,6 +83,18 @@ class Event(BaseModel):
         """The id of what the event is about."""
         value: str = getattr(self, self.subject_field)
         return value
+
+
+class FileArrived(Event):
+    """Base of events that say that a file was dropped in a ``folder`` of the drop bucket. A service that hears a
+    subclass is started by such files, and may read them (`orderflow.service.Fetch`). ``size`` is in bytes. The same
+    content under the same name is one arrival."""
+
+    subject_field: ClassVar[str] = "file"
+    folder: ClassVar[str]
+    file: Annotated[str, Field(min_length=1, max_length=200)]
+    size: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def read(envelope: Envelope) -> Event:
@@ -291,3 +303,7 @@ class NotificationRequested(Event):
     channel: Annotated[Channel, Field(description="How it is sent, which filters see.")]
     template: Annotated[Id, Field(description="Which text: confirmation, receipt, refund, shipped, cancelled.")]
     values: Annotated[dict[str, str], Field(description="What the text says of the order.")]
+
+
+CORE = tuple(CATALOGUE.values())
+"""The core workflow's events."""

@@ -1,4 +1,5 @@
-"""Files dropped in the object store: ``stock/...`` brings stock, ``catalogue/...`` brings prices; CSV or JSON lines.
+"""Files dropped in the object store: ``stock/...`` brings stock, ``catalogue/...`` brings prices; CSV or JSON lines. Of
+a file in another folder its event is published, where a service hears of that folder (`orderflow.events.FileArrived`).
 
 Every row is checked alone: good ones are loaded, bad ones are quarantined in the archive bucket with the reason. A
 file is known by its name and content, a row by its place in it: the same file dropped twice, or a notification
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orderflow import log
 from orderflow.envelope import derived_id, first_error, rfc3339
-from orderflow.events import Currency, Event, Quantity, Sku, StockReplenished
+from orderflow.events import Currency, Event, FileArrived, Quantity, Sku, StockReplenished
 from orderflow.keys import safe_key
 from orderflow.ports import Conflict, Stored, Unavailable
 from orderflow.processing import Done, GiveBack, Outcome, Refused, Retry, Shell
@@ -28,6 +29,7 @@ from orderflow.record import Cause
 from orderflow.redact import said
 from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Limits, Service
 from orderflow.service import Outcome as EffectOutcome
+from orderflow.services import SERVICES, find
 from orderflow.services.inventory import STOCK, Stock, stock_key
 from orderflow.state import State
 from orderflow.steps import Get, Put, ReadDrop, Steps, WriteArchive
@@ -162,6 +164,31 @@ RECEIPTS = Service(
 )
 
 
+class Told(State):
+    """That a file's arrival was published: the receipt holds the event."""
+
+    file: str
+
+
+ARRIVALS = Service(
+    name=RECEIPTS.name,
+    hears=(),
+    emits=(),
+    collection=RECEIPTS.collection,
+    state=Told,
+    key=lambda event, _time: safe_key(f"{event.sha256}.{event.file}"),
+    unread=(FileArrived,),
+    decide=lambda _told, event, _context: Commit(Told(file=event.file), (event,)),
+)
+"""One receipt a file, so that its event is the same message however often the store tells of it."""
+
+
+def arrivals() -> dict[str, type[FileArrived]]:
+    """By folder, the events of the files that services hear of. Imports every service."""
+    heard = [event for name in SERVICES for event in find(name).hears]
+    return {event.folder: event for event in heard if issubclass(event, FileArrived)}
+
+
 @dataclass(slots=True)
 class Loaded:
     """What became of a file: rows loaded, rows loaded before, rows quarantined."""
@@ -192,10 +219,12 @@ def _load(shell: Shell, name: str) -> Steps[Outcome]:
     result = Loaded(name)
     bad: list[dict[str, Any]] = []
     file_id = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()[:32]
-    loader = {"stock": _load_stock, "catalogue": _load_price}.get(name.split("/")[0])
+    folder = name.partition("/")[0]
+    loader = {"stock": _load_stock, "catalogue": _load_price}.get(folder)
     try:
         if loader is None:
-            raise Refused("unknown-folder", "files belong into stock/ or catalogue/")
+            yield from _tell(shell, folder, name, data)
+            return Done("loaded")
         for number, row in _rows(name, data):
             try:
                 new = yield from loader(shell, derived_id(file_id, str(number)), row)
@@ -223,10 +252,30 @@ def _load(shell: Shell, name: str) -> Steps[Outcome]:
     return Done("loaded")
 
 
-def _rows(name: str, data: bytes) -> Iterator[tuple[int, Any]]:
-    """Rows with their numbers, from 1. Raises `Refused` where the file is no text or no table, or too large."""
+def _tell(shell: Shell, folder: str, name: str, data: bytes) -> Steps[None]:
+    """Publish the event of a file. Raises `Refused` where nobody hears of its folder, or it can have no event."""
+    known = arrivals()
+    if folder not in known:
+        raise Refused("unknown-folder", f"files belong into {', '.join(sorted({*known, 'catalogue', 'stock'}))}")
+    _check_size(data)
+    try:
+        event = known[folder](file=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    except ValidationError as error:
+        raise Refused("bad-name", first_error(error)) from None
+    file_id = derived_id(event.sha256, name)
+    cause = Cause(id=file_id, digest=event.sha256, correlation_id=file_id)
+    yield from shell.handle(ARRIVALS, cause, event, rfc3339(shell.clock.now()))
+    log.write("INFO", "file told of", file=name, event=event.kind())
+
+
+def _check_size(data: bytes) -> None:
     if len(data) > MAX_BYTES:
         raise Refused("too-large", f"{len(data)} bytes; at most {MAX_BYTES}")
+
+
+def _rows(name: str, data: bytes) -> Iterator[tuple[int, Any]]:
+    """Rows with their numbers, from 1. Raises `Refused` where the file is no text or no table, or too large."""
+    _check_size(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

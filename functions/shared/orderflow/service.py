@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from orderflow.events import Event
+from orderflow.events import Event, FileArrived
 from orderflow.settings import Settings
 from orderflow.state import State
 
@@ -80,7 +80,24 @@ class Changes:
     fence: Callable[[Any], bool] | None = None
 
 
-Effect = Call | Look | Changes
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read a file that was dropped, of a folder of which the service hears (`orderflow.events.FileArrived`). Outcome:
+    `Fetched`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Write an object into the archive bucket, below a prefix that the service ``keeps``, over one of the same name.
+    Outcome: `Applied`."""
+
+    name: str
+    data: bytes
+
+
+Effect = Call | Look | Changes | Fetch | Keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +124,18 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """The content of a file, None where it is gone."""
+
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
-    """Every change was made."""
+    """Every change was made; what was to be kept is."""
 
 
-Outcome = Answer | Unanswered | Seen | Applied | Declined
+Outcome = Answer | Unanswered | Seen | Fetched | Applied | Declined
 
 
 # Decisions
@@ -204,7 +228,8 @@ class Service(Generic[S]):
     entries. ``unread`` are events that are tried without reading the document first: those that usually find none,
     and those that change nothing whatever it holds. ``after`` is done once the event is absorbed and published; it
     must be idempotent. ``writes`` are further collections that its effects change, ``reads`` those that they look at,
-    ``uses`` the external systems that it calls. ``ordered`` asks for the events of one order one after the other, as
+    ``uses`` the external systems that it calls, ``keeps`` the prefixes below which it writes objects into the archive
+    bucket. ``ordered`` asks for the events of one order one after the other, as
     they were published: while one is given back the later ones of that order wait. It costs throughput, the services
     here do without, and Azure has no such thing."""
 
@@ -225,12 +250,17 @@ class Service(Generic[S]):
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
     ordered: bool = False
     limits: Limits = field(default_factory=Limits)
     _kinds: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_kinds", frozenset(event.kind() for event in self.hears))
+
+    def fetches(self) -> tuple[str, ...]:
+        """The prefixes of the dropped files that it may read."""
+        return tuple(sorted(f"{event.folder}/" for event in self.hears if issubclass(event, FileArrived)))
 
     def subscription_filter(self) -> dict[str, list[str]]:
         """The filter as the topology has it."""

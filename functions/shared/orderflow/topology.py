@@ -4,12 +4,14 @@ and the diagrams are all made from `build`, written out as ``topology.json``."""
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
 from orderflow.envelope import FILTERABLE
+from orderflow.events import CORE
 from orderflow.service import Limits, Service
-from orderflow.services import SERVICES, find
+from orderflow.services import PACKAGES, SERVICES, catalogue, find
 
 FILTER_BYTES = 256
 """Longest filter that a Pub/Sub subscription takes (cloud.google.com/pubsub/docs/subscription-message-filter)."""
@@ -23,19 +25,28 @@ _SINK = Limits(timeout_s=240, lock_s=300, batch_size=1, max_concurrency=1, oldes
 alone; elsewhere these limits mean nothing."""
 
 
+NAME = re.compile(r"[a-z][a-z0-9]{1,19}")
+"""What a service and its collection may be called: what every cloud takes wherever it stands in a name."""
+
+
+class BadDeclaration(ValueError):
+    """A service cannot be as it is declared; the message names it and says what to change."""
+
+
 def build() -> dict[str, Any]:
-    """The whole topology as a JSON object."""
+    """The whole topology as a JSON object. Raises `BadDeclaration`."""
     from orderflow.api import CUSTOMERS
     from orderflow.archive import PREFIX as ARCHIVE_PREFIX
     from orderflow.attempts import COLLECTION as ATTEMPTS
     from orderflow.breaker import COLLECTION as BREAKERS
     from orderflow.claims import MOST_BYTES as CLAIMED_ABOVE
     from orderflow.claims import PREFIX as CLAIMS_PREFIX
-    from orderflow.files import CATALOGUE, RECEIPTS
+    from orderflow.files import CATALOGUE, RECEIPTS, arrivals
     from orderflow.providers.simulated import COLLECTIONS as SIMULATED
     from orderflow.rates import COLLECTION as RATES
 
     services = [find(name) for name in SERVICES]
+    _check(services)
     shell = [ATTEMPTS, BREAKERS]
     simulated = list(SIMULATED)
     functions: dict[str, Any] = {service.name: _consumer(service, shell, simulated) for service in services}
@@ -57,7 +68,7 @@ def build() -> dict[str, Any]:
     functions["files"] = {
         "trigger": "object",
         "bucket": "drop",
-        "emits": [event.kind() for event in RECEIPTS.emits],
+        "emits": sorted(event.kind() for event in (*RECEIPTS.emits, *arrivals().values())),
         "collections": {"read": [], "write": sorted({RECEIPTS.collection, *RECEIPTS.writes})},
         "uses": [],
         "limits": asdict(RECEIPTS.limits),
@@ -79,7 +90,11 @@ def build() -> dict[str, Any]:
         ),
         "buckets": ["archive", "drop"],
         "claims": {"bucket": "archive", "prefix": CLAIMS_PREFIX, "above_bytes": CLAIMED_ABOVE},
+        **({"packages": list(PACKAGES)} if PACKAGES else {}),
     }
+
+
+_OWN_PREFIXES = {"events/", "claims/", "quarantine/"}
 
 
 def dumps() -> str:
@@ -107,7 +122,44 @@ def _consumer(service: Service[Any], shell: list[str], simulated: list[str]) -> 
         "uses": sorted(service.uses),
         "limits": asdict(service.limits),
         **({"ordered": True} if service.ordered else {}),
+        **({"fetches": list(service.fetches())} if service.fetches() else {}),
+        **({"keeps": sorted(service.keeps)} if service.keeps else {}),
     }
+
+
+def _check(services: list[Service[Any]]) -> None:
+    """What no type can say of a declaration."""
+    for name, service in zip(SERVICES, services, strict=True):
+        if service.name != name or not NAME.fullmatch(name):
+            raise BadDeclaration(
+                f"{SERVICES[name]}: SERVICE.name is {service.name!r}; it must be the module's name, "
+                "a word of 2 to 20 small letters and digits"
+            )
+        if not NAME.fullmatch(service.collection):
+            raise BadDeclaration(f"{name}: its collection {service.collection!r} must be such a word, too")
+        written = pubsub_filter(service.subscription_filter())
+        if len(written.encode()) > FILTER_BYTES:
+            raise BadDeclaration(
+                f"{name}: its filter takes {len(written.encode())} bytes of Pub/Sub's {FILTER_BYTES}: "
+                "filter on a category, or make two services"
+            )
+        if taken := [prefix for prefix in service.keeps if not re.fullmatch(r"[a-z][a-z0-9-]*/", prefix)]:
+            raise BadDeclaration(f"{name}: it cannot keep {taken[0]!r}: a prefix is one folder, such as 'media/'")
+        if taken := sorted({*service.keeps} & _OWN_PREFIXES):
+            raise BadDeclaration(f"{name}: it cannot keep {taken[0]!r}, which the shell writes")
+    owners: dict[str, str] = {}
+    for service in services:
+        if owners.setdefault(service.collection, service.name) != service.name:
+            raise BadDeclaration(f"{service.name}: collection {service.collection} is {owners[service.collection]}'s")
+    for event in catalogue():
+        for service in services:
+            attributes = {"kind": event.kind(), "category": event.category}
+            # Who hears a category gets events that it may never have heard of: it could not even read them.
+            if event not in CORE and event not in service.hears and service.lets_through(attributes):
+                raise BadDeclaration(
+                    f"{event.kind()}: {service.name} is sent all of category {event.category!r} and does not hear it; "
+                    "give the event a category of its own, or let it be heard"
+                )
 
 
 def _collections(services: list[Service[Any]], plain: list[str], expiring: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from orderflow import topology
+from orderflow import services, topology
 from orderflow_local.cloud import Depth, Host, Report, Setup
 from orderflow_local.gcp import emulators, function_hosts
 from orderflow_local.gcp.scheduler import Scheduler
@@ -127,7 +127,9 @@ class GcpCloud:
         self._archive(pubsub, storage)
 
     def _run(self, name: str, command: list[str], *, revive: bool = False) -> Process:
-        process = Process(name, command, self.folder / f"{name}.log", env=_LOOPBACK, revive=revive)
+        # The function hosts are forked from a process that has found the services by then.
+        found = {name: value for name, value in self._setup.settings.items() if name == services.VARIABLE}
+        process = Process(name, command, self.folder / f"{name}.log", env=_LOOPBACK | found, revive=revive)
         self._processes.append(process)
         return process
 

@@ -1,4 +1,4 @@
-"""Analytics: hears every event and keeps live aggregates.
+"""Analytics: hears every event of the core workflow and keeps live aggregates.
 
 One document of totals could not remember every event that it has counted. So the totals are spread over documents by
 the minute of the event's time and a shard of its id; each absorbs only its own few events, and the aggregates of a
@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from orderflow.events import (
-    CATALOGUE,
+    CORE,
     Event,
     OrderCancelled,
     PaymentCompleted,
@@ -112,9 +112,9 @@ def _milliseconds(rfc3339: str) -> float:
 
 SERVICE = Service(
     name="analytics",
-    hears=tuple(CATALOGUE.values()),
+    hears=CORE,
     emits=(),
-    filter={},
+    filter={"category": tuple(sorted({event.category for event in CORE}))},
     collection="analytics",
     state=Totals,
     key=key,

@@ -1,5 +1,5 @@
 """SMS to customers."""
 
-from orderflow.services.channels import channel_service
+from orderflow.services._channels import channel_service
 
 SERVICE = channel_service("sms")

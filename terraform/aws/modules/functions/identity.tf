@@ -42,13 +42,17 @@ locals {
       }
       ReadFiles = {
         actions   = ["s3:GetObject"]
-        resources = [for arn in compact([function.bucket_arn]) : "${arn}/*"]
+        resources = concat([for arn in compact([function.bucket_arn]) : "${arn}/*"], [for prefix in function.fetches : "${var.drop_arn}/${prefix}*"])
       }
       # Without it S3 answers 403 and not 404 for an object that is gone
       # (docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
       FindFiles = {
         actions   = ["s3:ListBucket"]
-        resources = compact([function.bucket_arn])
+        resources = distinct(compact([function.bucket_arn, length(function.fetches) > 0 ? var.drop_arn : null]))
+      }
+      KeepObjects = {
+        actions   = ["s3:PutObject"]
+        resources = [for prefix in function.keeps : "${var.archive_arn}/${prefix}*"]
       }
       # Rows that cannot be loaded (orderflow.files).
       QuarantineRows = {

@@ -19,12 +19,18 @@ variable "deletion_protection" {
   nullable    = false
 }
 
+variable "drop_arn" {
+  description = "The bucket that files are dropped in."
+  type        = string
+  nullable    = false
+}
+
 variable "functions" {
   description = <<-EOT
     Functions by service.
 
     - `trigger` queue, http, schedule or object; `queue_arn` and `dead_letter_arn` of a service that has a queue, `bucket_arn` of one that reads dropped files.
-    - `publishes` whether it emits events, `hears` whether it consumes them; `reads` and `writes` its collections; `uses` the external systems that it calls.
+    - `publishes` whether it emits events, `hears` whether it consumes them; `reads` and `writes` its collections; `uses` the external systems that it calls; `fetches` the prefixes of dropped files that it reads, `keeps` those of the archive bucket below which it writes.
     - `every_s` seconds between two runs of a scheduled one. Times are in seconds, memory in MB.
   EOT
   type = map(object({
@@ -34,7 +40,9 @@ variable "functions" {
     dead_letter_arn = optional(string)
     environment     = map(string)
     every_s         = optional(number)
+    fetches         = list(string)
     hears           = bool
+    keeps           = list(string)
     log_group       = string
     max_concurrency = number
     memory_mb       = number

@@ -12,15 +12,18 @@ resource "azurerm_user_assigned_identity" "this" {
 locals {
   blob_actions = ["read", "write", "add/action", "move/action", "delete"]
 
-  only_claims = <<-CONDITION
+  prefixes = toset(flatten([var.claims.prefix, [for function in values(var.functions) : concat(tolist(function.fetches), tolist(function.keeps))]]))
+
+  only_below = { for prefix in local.prefixes : prefix => <<-CONDITION
     (
       ${join(" AND ", [for action in local.blob_actions : "!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${action}'})"])}
     )
     OR
     (
-      @Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringStartsWith '${var.claims.prefix}'
+      @Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringStartsWith '${prefix}'
     )
   CONDITION
+  }
 }
 
 # What each service may do, and on what: "<service>/<why>" => role and scope.
@@ -102,16 +105,30 @@ locals {
         "${service}/store-claims" = {
           role      = "Storage Blob Data Contributor"
           scope     = var.container_ids[var.claims.bucket]
-          condition = local.only_claims
+          condition = local.only_below[var.claims.prefix]
         }
       } : {},
       length(function.hears) > 0 ? {
         "${service}/redeem-claims" = {
           role      = "Storage Blob Data Reader"
           scope     = var.container_ids[var.claims.bucket]
-          condition = local.only_claims
+          condition = local.only_below[var.claims.prefix]
         }
       } : {},
+      {
+        for prefix in function.fetches : "${service}/fetch-${trimsuffix(prefix, "/")}" => {
+          role      = "Storage Blob Data Reader"
+          scope     = var.container_ids[var.drop_bucket]
+          condition = local.only_below[prefix]
+        }
+      },
+      {
+        for prefix in function.keeps : "${service}/keep-${trimsuffix(prefix, "/")}" => {
+          role      = "Storage Blob Data Contributor"
+          scope     = var.container_ids[var.archive_bucket]
+          condition = local.only_below[prefix]
+        }
+      },
       {
         for secret in setintersection(var.secrets, function.uses) : "${service}/secret-${secret}" => {
           role  = "Key Vault Secrets User"

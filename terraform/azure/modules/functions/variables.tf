@@ -55,6 +55,12 @@ variable "deletion_protection" {
   nullable    = false
 }
 
+variable "drop_bucket" {
+  description = "The bucket that files are dropped in, by its name in the topology."
+  type        = string
+  nullable    = false
+}
+
 variable "environment" {
   description = "Environment variables of every function."
   type        = map(string)
@@ -62,7 +68,7 @@ variable "environment" {
 }
 
 variable "functions" {
-  description = "Functions by service, with what each may touch: the topic if it emits, the claims of what it emits or hears, collections that it reads and writes, its bucket, the secrets of the external systems that it uses, and the queues of its own name."
+  description = "Functions by service, with what each may touch: the topic if it emits, the claims of what it emits or hears, collections that it reads and writes, its bucket, the secrets of the external systems that it uses, the prefixes of dropped files that it fetches and of the archive bucket that it keeps objects below, and the queues of its own name."
   type = map(object({
     bucket = optional(string)
     collections = optional(object({
@@ -70,8 +76,10 @@ variable "functions" {
       write = optional(set(string), [])
     }), {})
     emits            = optional(set(string), [])
+    fetches          = optional(set(string), [])
     hears            = optional(set(string), [])
     http_concurrency = optional(number)
+    keeps            = optional(set(string), [])
     limits = object({
       batch_size     = number
       batch_window_s = number

@@ -85,3 +85,26 @@ resource "google_project_iam_member" "telemetry" {
   role    = each.value.role
   member  = "serviceAccount:${local.emails.runtime[each.value.service]}"
 }
+
+# What a service reads of the dropped files, and what it writes into the archive bucket: below its prefixes only.
+locals {
+  objects = merge(flatten([
+    for name, service in var.services : [
+      { for prefix in try(service.fetches, []) : "${name}-fetches-${trimsuffix(prefix, "/")}" => { bucket = var.drop_bucket, prefix = prefix, role = "roles/storage.objectViewer", service = name } },
+      { for prefix in try(service.keeps, []) : "${name}-keeps-${trimsuffix(prefix, "/")}" => { bucket = var.quarantine.bucket, prefix = prefix, role = "roles/storage.objectUser", service = name } },
+    ]
+  ])...)
+}
+
+resource "google_storage_bucket_iam_member" "objects" {
+  for_each = local.objects
+
+  bucket = each.value.bucket
+  role   = each.value.role
+  member = "serviceAccount:${local.emails.runtime[each.value.service]}"
+
+  condition {
+    title      = "${each.value.prefix} only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${each.value.bucket}/objects/${each.value.prefix}\")"
+  }
+}

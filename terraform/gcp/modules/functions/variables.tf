@@ -25,6 +25,12 @@ variable "dead_letter_topics" {
   nullable    = false
 }
 
+variable "drop_bucket" {
+  description = "Name of the bucket that files are dropped in."
+  type        = string
+  nullable    = false
+}
+
 variable "environment_variables" {
   description = "What every function's environment holds."
   type        = map(string)
