@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orderflow import services
 from orderflow_cli import package as packaging
 from orderflow_cli import publish as publishing
 from orderflow_cli.asking import Approve, ask
+from orderflow_cli.examples import Examples
 from orderflow_cli.hints import CODES, Exit
 from orderflow_cli.terraform import ENVIRONMENTS, Plan, Root, TerraformFailed
 from orderflow_local.fleet import CLOUDS
@@ -66,6 +68,7 @@ def plan(
     environment: Environment = "dev",
     local_state: LocalState = False,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the plan as JSON to this file.")] = None,
+    example: Examples = None,
 ) -> None:
     """Show what a deployment would change, by service. Changes nothing."""
     root = _root(cloud, environment, local_state)
@@ -76,7 +79,11 @@ def plan(
 
 
 def deploy(
-    cloud: Cloud, environment: Environment = "dev", local_state: LocalState = False, approved: Approve = False
+    cloud: Cloud,
+    environment: Environment = "dev",
+    local_state: LocalState = False,
+    approved: Approve = False,
+    example: Examples = None,
 ) -> None:
     """Package the functions, plan, show the changes, ask, apply, publish the code, and print the addresses."""
     root = _root(cloud, environment, local_state)
@@ -107,12 +114,16 @@ def outputs(
 
 
 def destroy(
-    cloud: Cloud, environment: Environment = "dev", local_state: LocalState = False, approved: Approve = False
+    cloud: Cloud,
+    environment: Environment = "dev",
+    local_state: LocalState = False,
+    approved: Approve = False,
+    example: Examples = None,
 ) -> None:
     """Take a deployment down, with everything that is stored in it."""
     root = _root(cloud, environment, local_state)
     root.init()
-    made = root.plan(destroy=True)
+    made = root.plan(destroy=True, variables=_declared(root))
     _show(made)
     if made.empty:
         return
@@ -140,7 +151,18 @@ def _plan(root: Root) -> Plan:
     errors.print(f"{made.path}: {made.size / 1e6:.1f} MB")
     errors.print("Planning ...")
     root.init()
-    return root.plan()
+    return root.plan(variables=_declared(root))
+
+
+def _declared(root: Root) -> dict[str, str]:
+    """The declaration to plan with, where there are services beside those of topology.json."""
+    if not services.PACKAGES:
+        return {}
+    from orderflow.topology import dumps
+
+    file = root.work.resolve() / "topology.json"
+    file.write_text(dumps(), encoding="utf-8")
+    return {"topology_file": str(file)}
 
 
 def _show(plan: Plan) -> None:

@@ -22,6 +22,7 @@ from rich.table import Table
 from orderflow_cli import commands, deploy
 from orderflow_cli.contracts import commands as contracts
 from orderflow_cli.cost import commands as cost
+from orderflow_cli.examples import Examples
 from orderflow_local.fleet import CLOUDS
 
 app = typer.Typer(
@@ -95,6 +96,7 @@ def demo(
 @app.command()
 def up(
     cloud: Clouds = None,
+    example: Examples = None,
     state: State = None,
     traces: Annotated[
         bool, typer.Option("--traces/--no-traces", help="Collect the functions' traces: orderflow orders trace.")
@@ -146,14 +148,47 @@ def up(
 
 
 @app.command()
+def example(
+    name: Annotated[str, typer.Argument(help="The example: a folder of examples/, such as product-media.")],
+    cloud: Clouds = None,
+    state: State = None,
+) -> None:
+    """Run a worked example: start the clouds with its services, drive it through their doors, and say what is seen.
+
+    Exits with 0 only if what the example promises happened on every cloud."""
+    from orderflow_cli import examples
+    from orderflow_cli.demo import TITLES
+    from orderflow_cli.ops.doors import of_fleet
+    from orderflow_local.fleet import Fleet
+
+    examples.chosen([name])
+    console = Console(highlight=False)
+
+    def play() -> None:
+        with Fleet(_chosen(cloud), state=state) as fleet:
+            fleet.start(lambda cloud_name, line: console.print(f"[dim]{TITLES[cloud_name]}: {line}[/]"))
+            for each in fleet.names:
+                console.print(f"[bold]{TITLES[each]}[/]")
+                for line in examples.tell(name, of_fleet(fleet, each)):
+                    print(f"  {line}", flush=True)
+
+    _guarded(play)
+
+
+@app.command()
 def topology(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if the file is not current.")] = False,
     path: Annotated[Path, typer.Option(help="The file.")] = Path("topology.json"),
+    example: Examples = None,
 ) -> None:
     """Write topology.json from the services' declarations, or check that it is current."""
-    from orderflow.topology import dumps
+    from orderflow.topology import BadDeclaration, dumps
 
-    text = dumps()
+    try:
+        text = dumps()
+    except BadDeclaration as error:
+        print(f"orderflow: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
     if check:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             print(f"{path} is not current: run `orderflow topology`", file=sys.stderr)
@@ -172,6 +207,7 @@ def package(
     telemetry: Annotated[
         bool, typer.Option("--telemetry", help="With OpenTelemetry, as deploy does where an environment has it on.")
     ] = False,
+    example: Examples = None,
 ) -> None:
     """Make the function packages: reproducible zips with hash-checked dependencies for the cloud's platform."""
     from orderflow_cli import package as packaging
@@ -201,6 +237,7 @@ def _chosen(clouds: list[str] | None) -> tuple[str, ...]:
 def _guarded(work: Any) -> Any:
     """Run what starts processes; say in one line what is missing or went wrong, and end cleanly on a signal."""
     from orderflow_cli.cloud_run import Stuck
+    from orderflow_cli.examples import Broken
     from orderflow_local.cloud import Missing
     from orderflow_local.processes import StartFailed
 
@@ -213,7 +250,7 @@ def _guarded(work: Any) -> Any:
     except Missing as error:
         print(f"orderflow: {error}", file=sys.stderr)
         raise typer.Exit(MISSING) from None
-    except (StartFailed, Stuck) as error:
+    except (StartFailed, Stuck, Broken) as error:
         print(f"orderflow: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:

@@ -21,7 +21,10 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+
+from orderflow import services
 
 PYTHON = "3.13"
 """What the functions run on, on every cloud."""
@@ -82,6 +85,8 @@ def build(cloud: str, root: Path, out: Path, *, platform: str | None = None, tel
             shutil.copy(lock, tree / "requirements.txt")
         else:
             _install(lock, platform or recipe.platform, tree / recipe.dependencies)
+        for package in services.PACKAGES:
+            _add(package, recipe, platform or recipe.platform, tree)
         if recipe.mounted_at is not None:
             _compile(tree, recipe.mounted_at)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +119,21 @@ def _copy_sources(root: Path, cloud: str, tree: Path) -> None:
     )
     shutil.copytree(root / "functions" / "shared", tree, ignore=ignore)
     shutil.copytree(root / "functions" / cloud, tree, ignore=ignore, dirs_exist_ok=True)
+
+
+def _add(package: str, recipe: Recipe, platform: str, tree: Path) -> None:
+    """Add a further package of services, and what its own ``requirements.lock`` names."""
+    [folder] = import_module(package).__path__
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*", "README.md", "_story.py")
+    shutil.copytree(folder, tree / package, ignore=ignore)
+    lock = Path(folder) / "requirements.lock"
+    if not lock.exists():
+        return
+    if recipe.dependencies is None:
+        with (tree / "requirements.txt").open("a", encoding="utf-8") as listed:
+            listed.write(lock.read_text(encoding="utf-8"))
+    else:
+        _install(lock, platform, tree / recipe.dependencies)
 
 
 def _install(lock_file: Path, platform: str, target: Path) -> None:

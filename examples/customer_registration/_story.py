@@ -21,12 +21,11 @@ def tell(stage: Stage) -> Iterator[str]:
     yield f"{ada} and {bob} have registered; each event was published twice"
 
     for customer in (ada, bob):
-        stage.wait(lambda who=customer: stage.field("welcome", who, "status") == "sent", f"{customer}'s welcome")
+        stage.until("welcome", customer, "status", "sent")
         sent = stage.sent(f"{customer}.welcome")
         stage.expect(sent == 1, f"{customer} got {sent} welcome e-mails, not one")
     yield "each got one welcome e-mail"
 
-    stage.wait(lambda: stage.state("newsletter", ada) is not None, "the subscription")
-    stage.heard("newsletter", CustomerRegistered(customer_id=bob))
+    stage.until("newsletter", ada, "customer_id", ada)
     stage.expect(stage.state("newsletter", bob) is None, f"{bob} did not ask for the newsletter")
     yield f"{ada} is subscribed to the newsletter, {bob} is not"

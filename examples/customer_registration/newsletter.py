@@ -31,9 +31,7 @@ def key(event: CustomerRegistered, _time: str) -> str:
     return safe_key(event.customer_id)
 
 
-def decide(
-    subscription: Subscription | None, event: CustomerRegistered, context: Context
-) -> Decision[Subscription]:
+def decide(subscription: Subscription | None, event: CustomerRegistered, context: Context) -> Decision[Subscription]:
     """Subscribe, once."""
     if not event.newsletter:
         return Ignore()

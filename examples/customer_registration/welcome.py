@@ -53,9 +53,7 @@ def decide(welcome: Welcome | None, event: CustomerRegistered, context: Context)
     return Intend(leased, Look(((CUSTOMERS, safe_key(event.customer_id)),)))
 
 
-def resume(
-    welcome: Welcome, event: CustomerRegistered, outcome: Outcome, _context: Context
-) -> Decision[Welcome]:
+def resume(welcome: Welcome, event: CustomerRegistered, outcome: Outcome, _context: Context) -> Decision[Welcome]:
     """Send to the address; note the answer, or give the lease back where there was none."""
     match outcome:
         case Seen(states=(customer,)):

@@ -40,7 +40,7 @@ REASONS = 5
 
 Row = tuple[str, str, datetime, float, str, bool]
 """Site, device, time, value, unit, whether it is within the device's bounds."""
-COLUMNS = "site VARCHAR, device VARCHAR, at TIMESTAMPTZ, value DOUBLE, unit VARCHAR, within BOOLEAN"
+COLUMNS = "site VARCHAR, device VARCHAR, time TIMESTAMPTZ, value DOUBLE, unit VARCHAR, within BOOLEAN"
 
 
 class ReadingsArrived(FileArrived):

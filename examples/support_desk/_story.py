@@ -22,7 +22,7 @@ def tell(stage: Stage) -> Iterator[str]:
             placed_at=stage.now(),
         )
     )
-    stage.wait(lambda: stage.field("tiers", vip, "tier") == "high", f"{vip}'s tier")
+    stage.until("tiers", vip, "tier", "high")
     yield f"{vip} has ordered for 2,500.00 EUR: tier high"
 
     urgent, calm = stage.fresh("case-a"), stage.fresh("case-b")
@@ -31,11 +31,11 @@ def tell(stage: Stage) -> Iterator[str]:
     yield "both write about a delivery; each ticket was published twice"
 
     for case, priority in ((urgent, "urgent"), (calm, "low")):
-        stage.wait(lambda case=case: stage.state("routing", case) is not None, f"{case} to be routed")
+        stage.until("routing", case, "case_id", case)
         found = stage.field("routing", case, "priority")
         stage.expect(found == priority, f"{case} is {found}, not {priority}")
         yield f"{case}: team {stage.field('routing', case, 'team')}, {found}"
 
     stage.publish(CallCompleted(case_id=calm, customer_id=new, topic="delivery", seconds=240), times=2)
-    stage.wait(lambda: stage.field("routing", calm, "priority") == "normal", f"{calm} to be raised")
+    stage.until("routing", calm, "priority", "normal")
     yield f"{new} calls about it: {calm} is normal now"

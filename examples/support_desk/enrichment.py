@@ -63,9 +63,7 @@ def decide(case: Case | None, event: TicketCreated | CallCompleted, _context: Co
     return Intend(case or Case(), Look(((TIERS, safe_key(event.customer_id)),)))
 
 
-def resume(
-    _case: Case, event: TicketCreated | CallCompleted, outcome: Outcome, _context: Context
-) -> Decision[Case]:
+def resume(_case: Case, event: TicketCreated | CallCompleted, outcome: Outcome, _context: Context) -> Decision[Case]:
     """Say it with the tier; who never ordered much has the lowest."""
     match outcome:
         case Seen(states=(customer,)):

@@ -34,7 +34,7 @@ from orderflow.events import (
 from orderflow.ports import Conflict, Unavailable
 from orderflow.processing import Done, Retry
 from orderflow.services import SERVICES, find
-from orderflow.steps import Ask, Publish, Put
+from orderflow.steps import Ask, Publish, Put, WriteArchive
 from protocol.hands import Hand, Scene, cancelled, placed, shipped
 from simulation.many import find as find_bug
 from simulation.world import Violation
@@ -279,7 +279,7 @@ def outcome(scene: Scene) -> Outcome:
 
 def breakable(hand: Hand) -> bool:
     """Whether the next step is a write, a publish or a call."""
-    return isinstance(hand.step, Put | Publish | Ask)
+    return isinstance(hand.step, Put | Publish | Ask | WriteArchive)
 
 
 def broken(service: str, prepare: Play, place: int, way: Broken) -> tuple[Outcome, bool]:

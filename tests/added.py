@@ -1,0 +1,22 @@
+"""Services beside the core's, for the length of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orderflow import services
+
+
+@contextmanager
+def added(*packages: str) -> Iterator[None]:
+    """With the services of further packages; afterwards they are gone again."""
+    before, had = dict(services.SERVICES), list(services.PACKAGES)
+    try:
+        services.add(*packages)
+        yield
+    finally:
+        services.SERVICES.clear()
+        services.SERVICES.update(before)
+        services.PACKAGES[:] = had
+        services.find.cache_clear()
