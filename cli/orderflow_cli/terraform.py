@@ -105,7 +105,8 @@ class Root:
     def variable(self, name: str) -> str | None:
         """The text that an environment's file, else the shell, gives a variable; None where neither does."""
         file = self.folder / "environments" / f"{self.environment}.tfvars"
-        given = re.search(rf'^{name} *= *"([^"]*)"', file.read_text(encoding="utf-8"), re.MULTILINE)
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""  # Terraform says what it misses.
+        given = re.search(rf'^{name} *= *"([^"]*)"', text, re.MULTILINE)
         return given[1] if given else os.environ.get(f"TF_VAR_{name}")
 
     def _tfvars(self) -> list[str]:
