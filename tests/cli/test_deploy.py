@@ -80,7 +80,7 @@ def test_a_deploy_applies_what_was_planned_and_prints_the_addresses_and_what_to_
 def test_without_a_package_nothing_is_planned(
     terraform: Program, monkeypatch: pytest.MonkeyPatch, error: type[Exception], code: Exit
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error("install Python 3.13")
 
     monkeypatch.setattr(packaging, "build", fail)
