@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
@@ -165,6 +166,28 @@ def test_a_message_that_is_no_event_is_a_span_as_well(observed: Observed) -> Non
     assert outcome == Done("dead-lettered")
     [span] = [span for span in observed.exporter.spans if span.name == "process message"]
     assert span.status.status_code is StatusCode.ERROR
+
+
+def test_a_sampler_by_trace_id_keeps_the_whole_trace_of_some_orders_and_nothing_of_the_others(
+    observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trace ids come from UUIDs, some of whose bits are always the same: not those that a sampler looks at."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    world = Observed()
+    world.customer()
+    world.settle()
+    world.exporter.spans.clear()
+    for number in range(30):
+        world.place(idempotency_key=f"k-{number}")
+        world.consume("payment")
+
+    kept: dict[str, list[str]] = {}
+    for span in world.exporter.spans:
+        kept.setdefault(trace_id(span), []).append(span.name)
+    assert 5 <= len(kept) <= 25
+    for names in kept.values():
+        assert {"POST /orders", "publish OrderPlaced", "process OrderPlaced", "publish PaymentCompleted"} <= set(names)
 
 
 def test_a_health_check_leaves_no_trace(observed: Observed) -> None:
