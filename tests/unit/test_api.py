@@ -458,6 +458,8 @@ def test_contact_data_are_saved_shown_and_replaced(web: Web) -> None:
     new = {"name": "千代 \U0001f600", "address": {**CUSTOMER["address"], "city": "京都", "country": "JP"}}
     assert web.call("PUT", "/customers/me", new).status == 200
     assert web.call("GET", "/customers/me").body == new
+    american = {"name": "Zoe", "address": {**CUSTOMER["address"], "state": "IL", "country": "US"}}
+    assert web.call("PUT", "/customers/me", american).body == american
     assert web.call("GET", "/customers/me", customer="eve").status == 404
 
 
@@ -474,6 +476,7 @@ def test_contact_data_are_saved_shown_and_replaced(web: Web) -> None:
         ({"push": ""}, "push"),
         ({"address": None}, "address"),
         ({"address": {**CUSTOMER["address"], "country": "Germany"}}, "address.country"),
+        ({"address": {**CUSTOMER["address"], "state": "Illinois"}}, "address.state"),
         ({"address": {**CUSTOMER["address"], "planet": "Earth"}}, "address.planet"),
         ({"iban": "DE00"}, "iban"),
     ],
