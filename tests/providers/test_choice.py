@@ -9,8 +9,11 @@ import pytest
 from orderflow.providers import from_environment
 from orderflow.providers.simulated import SimulatedCarrier, SimulatedGateway, SimulatedMessenger
 from orderflow.providers.stripe import StripeGateway
+from orderflow.providers.web import BadCall
 from orderflow.settings import BadSetting
+from providers.conftest import Serve, choose
 from unit.support import Lab
+from web_stub import Answer
 
 
 def made(lab: Lab, **environ: str) -> dict[str, Any]:
@@ -46,3 +49,12 @@ def test_a_secret_goes_nowhere_but_through_tls(lab: Lab, url: str) -> None:
 def test_no_secret_is_read_before_it_is_needed(lab: Lab) -> None:
     made(lab, ORDERFLOW_GATEWAY="stripe")
     assert lab.ports.secrets.reads == 0  # type: ignore[attr-defined]
+
+
+def test_a_redirect_does_not_carry_the_secret_anywhere(lab: Lab, serve: Serve) -> None:
+    elsewhere = serve(lambda _seen: Answer(200, "{}"))
+    provider = serve(lambda _seen: Answer(307, "", {"location": f"{elsewhere.url}/v1/payment_intents"}))
+    gateway = choose(lab, "gateway", "sk_test_1", ORDERFLOW_GATEWAY="stripe", ORDERFLOW_GATEWAY_URL=provider.url)
+    with pytest.raises(BadCall, match="307"):
+        gateway.charge(key="k", order_id="o", amount=100, currency="EUR", token="pm_card_visa")
+    assert elsewhere.seen == []
