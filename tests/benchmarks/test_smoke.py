@@ -21,7 +21,7 @@ def test_every_program_runs_and_does_its_work(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     compared = json.loads(report.read_text())["cpu_us_a_record"]
-    assert len(compared) == 5
+    assert len(compared) == 6
     assert all(each["figure"]["least"] > 0 for each in compared.values())
     assert compared["json and dicts"]["ratio"] == {"least": 1.0, "middle": 1.0, "most": 1.0}
 
