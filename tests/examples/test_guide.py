@@ -1,0 +1,65 @@
+"""The code of docs/new-service.md, as it stands there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from added import added
+from orderflow import topology
+from orderflow_cli.contracts import documents
+
+ROOT = Path(__file__).parents[2]
+
+
+def block(name: str) -> str:
+    """A block of the guide."""
+    text = (ROOT / "docs" / "new-service.md").read_text(encoding="utf-8")
+    [found] = re.findall(rf"```python {name}\n(.*?)```", text, re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The guide was followed, in a package beside the core's."""
+    (tmp_path / "guided").mkdir()
+    (tmp_path / "guided" / "__init__.py").touch()
+    (tmp_path / "guided" / "loyalty.py").write_text(block("service"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with added("guided"):
+        yield
+    for name in ("guided", "guided.loyalty"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("_followed")
+def test_the_guides_service_passes_the_guides_test() -> None:
+    found: dict[str, object] = {}
+    exec(block("test"), found)  # noqa: S102  our own page
+    tests = [value for name, value in found.items() if name.startswith("test_")]
+    assert len(tests) == 3
+    for test in tests:
+        assert callable(test)
+        test()
+
+
+@pytest.mark.usefixtures("_followed")
+def test_the_guides_service_is_in_the_topology_and_the_contracts() -> None:
+    declared = topology.build()
+    assert declared["services"]["loyalty"]["hears"] == ["OrderCancelled", "OrderConfirmed"]
+    assert declared["packages"] == ["guided"]
+    assert declared["collections"]["points"] == {"indexes": [], "ttl": False}
+    assert "loyalty-sends" in documents.asyncapi()["operations"]
+
+
+@pytest.mark.usefixtures("_followed")
+def test_a_category_that_others_are_subscribed_to_is_refused(tmp_path: Path) -> None:
+    module = tmp_path / "guided" / "loyalty.py"
+    module.write_text(block("service").replace('= "loyalty"\n', '= "answer"\n', 1), encoding="utf-8")
+
+    with pytest.raises(topology.BadDeclaration, match=r"PointsEarned: .* 'answer'"):
+        topology.build()
