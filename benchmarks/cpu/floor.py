@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -90,4 +89,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(measure(handler, published))
+    measure(handler, published)

@@ -47,7 +47,9 @@ class Shelf:
 def cloud_event(number: int) -> dict[str, Any]:
     """An OrderPlaced as orderflow publishes it, made up to 1.2 kB by an extension."""
     order_id = f"6f0b5f5e-6c0d-5c8e-9d7e-{number:012d}"
-    lines = [{"sku": sku, "quantity": 1 + place, "unit_price": 1_250 * (place + 1)} for place, sku in enumerate(SKUS)]
+    lines: list[dict[str, Any]] = [
+        {"sku": sku, "quantity": 1 + place, "unit_price": 1_250 * (place + 1)} for place, sku in enumerate(SKUS)
+    ]
     event = {
         "specversion": "1.0",
         "id": f"0a5c8d9e-7d11-5b2f-8a3b-{number:012d}",

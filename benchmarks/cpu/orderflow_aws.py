@@ -5,7 +5,6 @@ write the bytes. With ``BENCH_LOG=1`` it writes its line for each record, as it 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,4 +87,4 @@ app = App(ports, settings, observer() if os.environ.get("BENCH_TELEMETRY") == "1
 wiring.app = lambda: app  # type: ignore[assignment]
 
 if __name__ == "__main__":
-    sys.exit(measure(entrypoints.consume, published))
+    measure(entrypoints.consume, published)

@@ -50,4 +50,5 @@ def _run(python: Path, module: str, log: bool, telemetry: bool, events: int, pas
         )
         if run.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{run.stderr.strip()[-2000:]}")
-        return median(json.loads(answer.read_text()))
+        figures: list[float] = json.loads(answer.read_text())
+        return median(figures)

@@ -28,7 +28,7 @@ PLAN = {
         {"address": "module.budget.this", "change": {"actions": ["create"]}},
     ],
 }
-OUTPUTS = {
+OUTPUTS: dict[str, Any] = {
     "api_url": {"value": "https://api.example.com"},
     "topic": {"value": "/subscriptions/1234/resourceGroups/orderflow-dev/providers/Microsoft.EventGrid/topics/events"},
     "functions": {"value": {"order": "orderflow-dev-order", "payment": "orderflow-dev-payment"}},
@@ -124,7 +124,7 @@ def az(no_programs: Path) -> Program:
                         {"hostType": "Repository", "name": f"{name}.scm.azurewebsites.net"},
                     ],
                 }
-                for name in OUTPUTS["functions"]["value"].values()  # type: ignore[attr-defined]
+                for name in OUTPUTS["functions"]["value"].values()
             ]
         ),
     )

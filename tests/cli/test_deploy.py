@@ -165,7 +165,7 @@ def test_on_azure_the_code_is_published_also_where_the_plan_is_empty(
     assert result.exit_code == 0
     assert told == [
         (publishing.Group("1234", "orderflow-dev"), set(OUTPUTS["functions"]["value"].values()), Path("dist/azure.zip"))
-    ]  # type: ignore[attr-defined]
+    ]
 
 
 PATIENT = """#!{python}

@@ -412,7 +412,7 @@ def test_pubsubs_figures_are_cloud_monitorings() -> None:
             value
             for (metric, name), value in points.items()
             if f'/{metric}"' in params["filter"] and f'"{name}"' in params["filter"]
-        ] or [None]
+        ] or [None]  # type: ignore[list-item]
         newest_first = [{"value": {"int64Value": str(value)}}, {"value": {"int64Value": "999"}}]
         series = {} if value is None else {"timeSeries": [{"points": newest_first}]}
         return SimpleNamespace(raise_for_status=lambda: None, json=lambda: series)

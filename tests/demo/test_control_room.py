@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -77,7 +78,7 @@ def trouble() -> list[str]:
 
 def opened(browser: Browser, address: str, trouble: list[str], *, width: int = 1280, scheme: str = "light") -> Page:
     """A new window at an address of the room."""
-    dark_or_light = "dark" if scheme == "dark" else "light"
+    dark_or_light: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=dark_or_light).new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: trouble.append(str(error)))
@@ -234,7 +235,7 @@ def test_everything_is_reached_by_keyboard_and_named(page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
     for role in ("banner", "navigation", "main", "status"):
-        assert page.get_by_role(role).count() == 1  # type: ignore[arg-type]
+        assert page.get_by_role(role).count() == 1
     nameless = page.evaluate(
         "[...document.querySelectorAll('main select, main input, main button')]"
         ".filter((each) => !each.labels?.[0] && !each.textContent.trim()).length"

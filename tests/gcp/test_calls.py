@@ -15,7 +15,7 @@ from orderflow_gcp.publisher import PubSubPublisher
 from orderflow_gcp.store import FirestoreStore
 
 
-class Counting(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+class Counting(grpc.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
     """Counts calls by method."""
 
     def __init__(self) -> None:

@@ -170,5 +170,5 @@ def test_ordered_events_go_to_the_endpoint_of_one_region() -> None:
     publisher = PubSubPublisher(PROJECT, "nobody", "europe-west1")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
-        patch.setattr("google.auth.default", lambda **_: (AnonymousCredentials(), PROJECT))
+        patch.setattr("google.auth.default", lambda **_: (AnonymousCredentials(), PROJECT))  # type: ignore[no-untyped-call]
         assert publisher._client.api_endpoint == "europe-west1-pubsub.googleapis.com"

@@ -216,7 +216,7 @@ class FirebaseStub(MessengerStub):
 
     def _token(self, seen: Seen) -> Answer:
         form = dict(parse_qsl(seen.body.decode()))
-        options = {"verify_exp": False, "verify_iat": False}
+        options: Any = {"verify_exp": False, "verify_iat": False}
         claims = jwt.decode(
             form["assertion"], self.public, algorithms=["RS256"], audience=f"{fcm.TOKENS}/token", options=options
         )

@@ -53,7 +53,9 @@ def test_the_sdk_makes_and_buys_a_shipment_with_the_same_requests(
     carrier: EasyPostCarrier, stub: EasyPostStub, server: WebStub
 ) -> None:
     ours = label(carrier, address={**ADDRESS, "state": "IL"})
-    client = easypost.EasyPostClient(stub.key, api_base=f"{server.url}/v2")
+    client = easypost.EasyPostClient(  # type: ignore[attr-defined]
+        stub.key, api_base=f"{server.url}/v2"
+    )
     made = client.shipment.create(
         to_address={
             "name": "Zoë Ångström",

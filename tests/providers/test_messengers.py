@@ -128,7 +128,7 @@ def notification(channel: str) -> Any:
         notification_id=KEY,
         order_id="o-1",
         customer_id="zoe",
-        channel=channel,  # type: ignore[arg-type]
+        channel=channel,
         template="shipped",
         values={"order": "o-1", "tracking": "T1"},
     )
@@ -235,11 +235,12 @@ def test_firebases_sdk_sends_the_same_request_and_reads_the_same_answers(
 ) -> None:
     stub = only.stub
     assert isinstance(stub, FirebaseStub)
+    firebase = stub
     ours = only.send()
 
     class SignedIn(credentials.Base):
         def get_credential(self) -> Any:
-            return google.oauth2.credentials.Credentials(f"token-{stub.tokens}")  # type: ignore[no-untyped-call]
+            return google.oauth2.credentials.Credentials(f"token-{firebase.tokens}")  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(messaging._MessagingService, "FCM_URL", f"{only.server.url}/v1/projects/{{0}}/messages:send")
     app = firebase_admin.initialize_app(SignedIn(), {"projectId": "shop"}, name="test")

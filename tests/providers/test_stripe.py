@@ -22,7 +22,13 @@ from unit.support import Lab, enveloped, order_placed
 from web_stub import WebStub
 
 ORDER = "5d0f6a3e-6ac4-5c4e-a6cd-6a8f2cbbd0a5"
-CHARGE = {"key": f"{ORDER}.charge.1", "order_id": ORDER, "amount": 2_000, "currency": "EUR", "token": "pm_card_visa"}
+CHARGE: dict[str, Any] = {
+    "key": f"{ORDER}.charge.1",
+    "order_id": ORDER,
+    "amount": 2_000,
+    "currency": "EUR",
+    "token": "pm_card_visa",
+}
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def test_the_sdk_asks_for_a_charge_in_the_same_words_and_reads_the_same_answer(
             "error_on_requires_action": True,
             "metadata": {"order_id": ORDER},
             "payment_method": "pm_card_visa",
-            "payment_method_types": ["card"],
+            "payment_method_types": ["card"],  # type: ignore[typeddict-unknown-key]
         },
         {"idempotency_key": CHARGE["key"]},
     )
@@ -133,7 +139,7 @@ def test_the_sdk_reads_the_stubs_refusals_as_the_errors_that_they_are(
                 "currency": "eur",
                 "metadata": {"order_id": "1"},
                 "payment_method": method,
-                "payment_method_types": ["card"],
+                "payment_method_types": ["card"],  # type: ignore[typeddict-unknown-key]
             }
         )
 

@@ -95,7 +95,8 @@ def test_a_foreign_page_gets_nothing_even_with_the_token(operator: httpx.Client,
 @pytest.mark.parametrize("token", [None, "", "a-guess", "{token}x", "{token}é"])
 def test_nothing_is_changed_without_the_token(visitor: httpx.Client, address: str, lab: Lab, token: str | None) -> None:
     known = address.partition("token=")[2]
-    headers = {} if token is None else {TOKEN_HEADER: token.format(token=known).encode("latin-1")}
+    given = None if token is None else token.format(token=known).encode("latin-1")
+    headers = [] if given is None else [(TOKEN_HEADER.encode(), given)]
 
     answer = visitor.post(POISON, json=BODY, headers=headers)
 

@@ -781,7 +781,7 @@ def forgets_data() -> AbstractContextManager[Any]:
 
 @bug("an event is refused whose data cannot be fetched just now")
 def refuses_unfetched_data() -> AbstractContextManager[Any]:
-    redeem = processing.redeem
+    redeem = claims.redeem
 
     def wrong(envelope: Envelope) -> Steps[Envelope]:
         try:

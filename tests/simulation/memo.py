@@ -20,10 +20,10 @@ def memoised() -> Iterator[None]:
     """Decode each message, read each event, hash each cause and load each document once. What is refused is not
     remembered."""
     with (
-        patch.object(processing, "decode", _once(processing.decode)),
-        patch.object(processing, "read", _once_each(processing.read)),
+        patch.object(processing, "decode", _once(processing.decode)),  # type: ignore[attr-defined]
+        patch.object(processing, "read", _once_each(processing.read)),  # type: ignore[attr-defined]
         patch.object(processing, "Cause", _Causes()),
-        patch.object(processing, "load", _once_loaded(processing.load)),
+        patch.object(processing, "load", _once_loaded(processing.load)),  # type: ignore[attr-defined]
     ):
         yield
 

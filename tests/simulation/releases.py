@@ -33,7 +33,7 @@ class NextRelease:
         known, service = self._services.get(name, (None, None)), find(name)
         if known[0] != service or known[1] is None:  # The declaration may be exchanged: a bug is planted.
             known = self._services[name] = (service, self._next(service))
-        return known[1]  # type: ignore[return-value]
+        return known[1]
 
     def _next(self, service: Service[Any]) -> Service[Any]:
         resume, after = service.resume, service.after
@@ -52,7 +52,7 @@ class NextRelease:
 
         return replace(
             service,
-            state=_next_model(service.state),
+            state=_next_model(service.state),  # type: ignore[arg-type]  # a model is hashable: it is a class
             decide=decide,
             resume=go_on if resume else None,
             after=afterwards if after else None,
@@ -64,8 +64,8 @@ class NextRelease:
                 return Intend(self._marked(state), self._changes(effect))
             case Commit() | Intend():
                 return replace(decision, state=self._marked(decision.state))
-            case Fail(state=State()):
-                return replace(decision, state=self._marked(decision.state))
+            case Fail(state=State() as state):
+                return replace(decision, state=self._marked(state))
         return decision
 
     def _changes(self, changes: Changes) -> Changes:

@@ -173,7 +173,8 @@ class Lab:
 
     def deliver(self, service: str, message: Envelope | bytes | Delivery, *, receives: int = 1) -> Outcome:
         """Hand one message to a service."""
-        return self.deliver_all(service, [message], receives=receives)[0]
+        outcome: Outcome = self.deliver_all(service, [message], receives=receives)[0]
+        return outcome
 
     def deliver_all(
         self,
@@ -357,3 +358,9 @@ def done(outcome: Outcome) -> str:
     """The note of an outcome that must be Done."""
     assert isinstance(outcome, Done), outcome
     return outcome.note
+
+
+def retried(outcome: Outcome) -> str:
+    """The reason of an outcome that must be Retry."""
+    assert isinstance(outcome, Retry), outcome
+    return outcome.reason

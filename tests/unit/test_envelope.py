@@ -238,7 +238,7 @@ def test_times_are_written_as_envelopes_read_them(seconds: float) -> None:
 
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
 def test_what_is_nested_too_deep_to_be_written_again_is_not_read(brackets: str) -> None:
-    opening, closing = brackets if brackets == "[]" else ('{"a":', "}")
+    opening, closing = ("[", "]") if brackets == "[]" else ('{"a":', "}")
     read = []
     for depth in (100, *range(240, 270), 900):
         value = opening * depth + "1" + closing * depth

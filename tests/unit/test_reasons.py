@@ -32,7 +32,7 @@ from orderflow.service import Commit, Context
 from orderflow.services.order import decide
 from orderflow.settings import Settings
 from orderflow_local.memory import MemoryObjects
-from unit.support import BEGIN, Lab, done, enveloped, new_order, order_placed
+from unit.support import BEGIN, Lab, done, enveloped, new_order, order_placed, retried
 
 OF: dict[str, Any] = {"order_id": "o-1", "customer_id": "zoe"}
 CONTEXT = Context(BEGIN, Settings(), rfc3339(BEGIN))
@@ -352,7 +352,7 @@ def test_a_message_that_another_delivery_is_sending_says_so(lab: Lab) -> None:
     lab.customer()
     reasons: list[str] = []
     email = says(lab, "email", send={"status": "sent", "message_id": "m-7"})
-    email.meanwhile = lambda: reasons.append(lab.deliver("email", asked_for()).reason)
+    email.meanwhile = lambda: reasons.append(retried(lab.deliver("email", asked_for())))
     assert done(lab.deliver("email", asked_for())) == "handled"
     assert reasons == ["another delivery is sending it"]
 
@@ -360,7 +360,7 @@ def test_a_message_that_another_delivery_is_sending_says_so(lab: Lab) -> None:
 def test_a_provider_that_does_not_answer_is_named_and_the_next_delivery_may_send_at_once(lab: Lab) -> None:
     lab.customer()
     email = says(lab, "email", send=Unavailable("timeout"))
-    assert lab.deliver("email", asked_for()).reason == "email gave no answer: timeout"
+    assert retried(lab.deliver("email", asked_for())) == "email gave no answer: timeout"
     email.answers["send"] = {"status": "sent", "message_id": "m-7"}
     assert done(lab.deliver("email", asked_for())) == "handled"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,6 @@ def test_totals_are_kept_by_the_minute_and_by_no_less_than_the_event() -> None:
 def test_every_documents_key_is_one_that_all_stores_take(service: str) -> None:
     declared = find(service)
     for event in declared.hears:
-        values = dict.fromkeys(event.model_fields, "ö/é #1")
+        values: dict[str, Any] = dict.fromkeys(event.model_fields, "ö/é #1")
         about = event.model_construct(**values)
         assert re.fullmatch(r"[A-Za-z0-9._=-]{1,200}", declared.key(about, "2027-01-15T08:00:00.000Z"))

@@ -116,7 +116,7 @@ def test_a_closed_order_is_not_looked_at(lab: Lab) -> None:
 def test_an_order_that_stands_still_is_looked_at_less_and_less_often(lab: Lab) -> None:
     lab.place()
     lab.store.overwrite("orders", "o-1", status="confirmed")
-    looked_at = []
+    looked_at: list[float] = []
     while len(looked_at) < 12:
         due = lab.state("order").due_at
         lab.clock.time = due - 1

@@ -13,7 +13,7 @@ import pytest
 from pydantic import Field
 
 from orderflow import events
-from orderflow.envelope import canonical, decode
+from orderflow.envelope import Malformed, canonical, decode
 from orderflow.events import CATALOGUE, Event, Id, UnknownEvent, newest, read
 from orderflow.processing import Done
 from orderflow.service import Commit, Context, Decision, Service
@@ -125,7 +125,7 @@ def test_any_version_is_read_as_the_newest_one_step_after_the_other(published: E
 
 
 def test_an_old_event_is_held_to_the_contract_of_its_own_version() -> None:
-    with only(*ALL), pytest.raises(events.Malformed, match=r"data\.weight"):
+    with only(*ALL), pytest.raises(Malformed, match=r"data\.weight"):
         read(enveloped(OLD, data={"order_id": "o-1", "grams": 1250}))
 
 
@@ -210,7 +210,7 @@ def test_what_a_release_too_early_cannot_read_waits_as_a_dead_letter_for_one_tha
         assert lab.deliver_to(consumer, event) == [Done("dead-lettered")]
     [letter] = lab.letters("scale")
     assert (letter.reason, letter.body) == ("unknown-event", event.to_bytes())
-    known, consumer, _ = READS
-    with only(*known):
+    later, consumer, _ = READS
+    with only(*later):
         assert lab.deliver_to(consumer, letter.body) == [Done("handled")]
     assert lab.document("scales", "o-1")["state"] == {"grams": 1250}  # type: ignore[index]

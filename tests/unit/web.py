@@ -106,7 +106,7 @@ class Web:
     def race(self, requests: Sequence[Request], schedule: Callable[[int], int]) -> list[Answer]:
         """Several requests at once: ``schedule`` says, from how many are left, whose next step is performed."""
         api = self.app._api
-        running = [[number, api.respond(request), None] for number, request in enumerate(requests)]
+        running: list[list[Any]] = [[number, api.respond(request), None] for number, request in enumerate(requests)]
         answers: list[Any] = [None] * len(requests)
         while running:
             mine = running[schedule(len(running)) % len(running)]
