@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -115,7 +116,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("service", "what"), NAMES, ids=" ".join)
+@pytest.mark.parametrize(("service", "what"), NAMES, ids=[" ".join(each) for each in NAMES])
 def test_a_step_that_breaks_and_a_message_that_comes_again_change_nothing(service: str, what: str) -> None:
     found = list(breaks(service, what, plays()[service, what]))
     assert not found, "\n".join(found)
@@ -127,3 +128,27 @@ def test_every_service_of_the_examples_is_played() -> None:
     own = {name for name, module in SERVICES.items() if module.split(".")[0] in PACKAGES}
     assert {service for service, _ in NAMES} == own
     assert set(NAMES) == set(plays())
+
+
+def test_a_service_keeps_objects_only_below_what_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cloud its identity could not: here neither, so that a forgotten prefix shows before it is deployed."""
+    from orderflow import services
+
+    declared = replace(services.find("thumbnails"), keeps=("elsewhere/",))
+    monkeypatch.setattr("protocol.hands.find", lambda _name: declared)
+    scene = Scene()
+    begin = plays()["thumbnails", "draws"](scene)
+    for _ in range(declared.limits.max_attempts):
+        begin().finish()
+
+    [letter] = scene.letters
+    assert "thumbnails keeps elsewhere/; media/" in letter.detail
+    assert scene.ports.archive.names() == []
+
+
+@pytest.mark.parametrize("package", ["no_such_package", "../services", "json.decoder", ""])
+def test_a_package_that_there_is_not_is_refused_by_name(package: str) -> None:
+    from orderflow import services
+
+    with pytest.raises(services.BadPackage, match="is no package of services"):
+        services.add(package)
