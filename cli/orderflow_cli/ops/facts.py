@@ -58,10 +58,11 @@ def _fact(line: bytes, source: str) -> Envelope:
         catalogue()  # A service's own events are known once it is imported.
         read(envelope)
         return envelope
-    return _from_short(given, source)
+    return from_short(given, source)
 
 
-def _from_short(given: dict[str, Any], source: str) -> Envelope:
+def from_short(given: dict[str, Any], source: str) -> Envelope:
+    """The envelope of a fact in the short form. Raises `Malformed`."""
     if unknown := set(given) - _SHORT:
         raise Malformed(f"{', '.join(sorted(unknown))}: not known; the short form has {', '.join(sorted(_SHORT))}")
     model = _newest(str(given.get("kind", "")))
