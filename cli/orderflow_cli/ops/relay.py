@@ -122,12 +122,12 @@ def _pass(doors: Doors, connection: sqlite3.Connection, source: str, rows: list[
             done.parked += 1
     connection.commit()
     now = rfc3339(doors.ports.clock.now())
-    for (row, _), error in zip(good, _publish(doors, [envelope for _, envelope in good]), strict=True):
-        if error is None:
+    for (row, _), refusal in zip(good, _publish(doors, [envelope for _, envelope in good]), strict=True):
+        if refusal is None:
             connection.execute("UPDATE orderflow_outbox SET relayed_at = ? WHERE position = ?", (now, row.position))
             done.published += 1
         else:
-            done.refused, done.error = done.refused + 1, str(error)
+            done.refused, done.error = done.refused + 1, str(refusal)
     connection.commit()
 
 
