@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from examples.monolith.handover import QuietShop
-from examples.monolith.outbox import TellingShop
-from examples.monolith.shadow import compare as compared
-from examples.monolith.shop import Shop
 from orderflow_cli.commands.common import operation, say
 from orderflow_cli.ops.archived import read_archive
 from orderflow_cli.ops.doors import CannotDo, Doors
+
+from .handover import QuietShop
+from .outbox import TellingShop
+from .shadow import compare as compared
+from .shop import Shop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A monolith and its migration.")
 Database = Annotated[Path, typer.Argument(help="The monolith's SQLite file; made if it is not there.")]

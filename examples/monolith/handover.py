@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from examples.monolith.outbox import TellingShop
 from orderflow.envelope import Envelope
 from orderflow.events import NotificationRequested, read
+
+from .outbox import TellingShop
 
 INBOX = "CREATE TABLE IF NOT EXISTS inbox (event_id TEXT PRIMARY KEY)"
 

@@ -8,8 +8,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from examples.monolith.shop import Shop
 from orderflow_cli.ops.relay import TABLE
+
+from .shop import Shop
 
 
 class TellingShop(Shop):

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from examples.monolith.outbox import TellingShop
 from orderflow.services import find
 from orderflow_cli.ops.doors import Doors
+
+from .outbox import TellingShop
 
 Message = tuple[str, str, str]
 """Order, template, channel."""

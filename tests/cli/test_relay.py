@@ -18,11 +18,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.desk import archive_all, desk
-from examples.monolith import __main__ as monolith
-from examples.monolith.handover import QuietShop
-from examples.monolith.outbox import TellingShop
-from examples.monolith.shadow import compare
-from examples.monolith.shop import SoldOut
+from monolith.__main__ import app as steps
+from monolith.handover import QuietShop
+from monolith.outbox import TellingShop
+from monolith.shadow import compare
+from monolith.shop import SoldOut
 from orderflow.api import Api
 from orderflow.auth import TokenVerifier
 from orderflow.driver import run
@@ -217,7 +217,7 @@ def at_desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
         program, *arguments = shlex.split(line)
         if program == "python":
             assert arguments[:2] == ["-m", "examples.monolith"]
-            result = CliRunner().invoke(monolith.app, arguments[2:])
+            result = CliRunner().invoke(steps, arguments[2:])
         else:
             assert program == "orderflow"
             result = CliRunner().invoke(app, arguments)
@@ -317,7 +317,7 @@ def test_the_command_says_how_many_and_fails_where_the_broker_did_not_take_all(
 def test_ctrl_c_ends_following_with_what_was_done(lab: Lab, at_desk: Any, database: Path) -> None:
     write(database, cleared("o-1"))
 
-    def interrupt(_: float) -> None:
+    def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
     lab.clock.sleep = interrupt  # type: ignore[method-assign]
