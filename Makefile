@@ -64,6 +64,7 @@ check: $(VENV)/.ready ## Check format, lint, strict types, workflows, secrets, d
 	@$(RUN)/mypy
 	@$(RUN)/orderflow topology --check
 	@$(RUN)/orderflow contracts --check
+	@$(RUN)/orderflow docs --check
 	@tools/lint-workflows
 	@tools/scan-secrets
 	@tools/audit
@@ -80,7 +81,16 @@ format: $(VENV)/.ready ## Mend the format, and write the generated files
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/orderflow topology
 	@$(RUN)/orderflow contracts
+	@$(RUN)/orderflow docs
 	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
+
+.PHONY: docs
+docs: $(VENV)/.ready ## Build the documentation site in build/site; fails on any warning and any link that leads nowhere
+	@$(RUN)/orderflow docs build
+
+.PHONY: docs-serve
+docs-serve: $(VENV)/.ready ## Show the documentation site on this machine until Ctrl-C
+	@$(RUN)/orderflow docs serve
 
 .PHONY: package
 package: $(VENV)/.ready ## Make the function packages in dist/ (CLOUD=aws for one; needs Python 3.13)

@@ -22,6 +22,7 @@ from rich.table import Table
 from orderflow_cli import commands, deploy
 from orderflow_cli.contracts import commands as contracts
 from orderflow_cli.cost import commands as cost
+from orderflow_cli.docs import commands as docs
 from orderflow_cli.examples import Examples
 from orderflow_local.fleet import CLOUDS
 
@@ -36,6 +37,7 @@ deploy.add_to(app)
 commands.add_to(app)
 contracts.add_to(app)
 cost.add_to(app)
+docs.add_to(app)
 
 MISSING = 3
 
