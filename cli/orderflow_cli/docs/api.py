@@ -60,7 +60,7 @@ def _type(schema: dict[str, Any]) -> str:
         return f"[{name}](#{name.lower()})"
     for several in ("anyOf", "oneOf", "allOf"):
         if several in schema:
-            return " or ".join(_type(each) for each in schema[several])
+            return " or ".join("none" if each == {"type": "null"} else _type(each) for each in schema[several])
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
@@ -69,7 +69,9 @@ def _type(schema: dict[str, Any]) -> str:
     said = [str(kind if isinstance(kind, str) else " or ".join(kind))]
     low, high = schema.get("minimum", schema.get("minLength")), schema.get("maximum", schema.get("maxLength"))
     if low is not None or high is not None:
-        said.append(f"{low if low is not None else ''} to {high if high is not None else ''}".strip())
+        length = " characters" if kind == "string" else ""
+        bounds = f"{low} to {high}" if low is not None and high is not None else f"up to {high}"
+        said.append((bounds if high is not None else f"at least {low}") + length)
     if "format" in schema:
         said.append(str(schema["format"]))
     return ", ".join(said)

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from orderflow import topology
-from orderflow.events import CATALOGUE
+from orderflow.services import catalogue
 
 INK, PAPER, QUIET, LINE = "#1b2733", "#fbfcfd", "#5b6b7b", "#8a99a8"
 FILLS = {
@@ -63,7 +63,7 @@ class Box:
 
     def svg(self) -> str:
         """The box with its text, and its note in small letters below."""
-        fill, stroke = FILLS[self.kind]
+        fill, stroke = _fill(self.kind)
         lines = textwrap.wrap(self.text, max(8, int(self.width / 7.6))) or [""]
         rect = (
             f'<rect x="{self.x - self.width / 2:g}" y="{self.y - self.height / 2:g}" width="{self.width:g}" '
@@ -79,10 +79,14 @@ class Box:
         return rect + words
 
 
+def _fill(kind: str) -> tuple[str, str]:
+    return FILLS.get(kind, FILLS["plain"])
+
+
 def services() -> str:
     """Who emits and who hears which event, from the topology."""
     declared = topology.build()["services"]
-    kinds = {event.kind(): event.category for event in CATALOGUE.values()}
+    kinds = {event.kind(): event.category for event in catalogue()}
     emitting = {name: each["emits"] for name, each in declared.items() if each.get("emits")}
     hearing = {name: each for name, each in declared.items() if each.get("hears")}
     events = sorted(kinds, key=lambda kind: (list(dict.fromkeys(kinds.values())).index(kinds[kind]), kind))
@@ -92,12 +96,12 @@ def services() -> str:
     middle = {kind: top + step * (number + 0.5) for number, kind in enumerate(events)}
     right = _column(list(hearing), 790, height, top)
     lines = [
-        _curve(left[name].x + 65, left[name].y, 345, middle[kind], FILLS[kinds[kind]][1], 1.3)
+        _curve(left[name].x + 65, left[name].y, 345, middle[kind], _fill(kinds[kind])[1], 1.3)
         for name, emits in emitting.items()
         for kind in emits
     ]
     lines += [
-        _curve(535, middle[kind], right[name].x - 75, right[name].y, FILLS[kinds[kind]][1], 0.9)
+        _curve(535, middle[kind], right[name].x - 75, right[name].y, _fill(kinds[kind])[1], 0.9)
         for name, each in hearing.items()
         for kind in each["hears"]
     ]

@@ -17,7 +17,8 @@ HEAD = """# Settings
 Each is an environment variable of the functions. A deployment sets it in `settings` of its `.tfvars` file
 ([Terraform reference](terraform.md)), the local clouds take it from the environment of `make up`. A value that a
 setting cannot have stops the function when it starts, and the error names the variable. Times are seconds,
-amounts minor units of the order's currency.
+amounts minor units of the order's currency. Names of queues, tables and buckets are set by Terraform and not
+listed.
 
 """
 

@@ -53,6 +53,7 @@ class Settings:
     breaker_failures: int = 3
     """Failures of an external system within ``breaker_window`` that open its circuit breaker."""
     breaker_window: float = 60.0
+    """Time within which these failures are counted."""
     breaker_cooldown: float = 15.0
     """How long an open breaker waits before it lets one call try."""
     breaker_cache: float = 2.0
@@ -71,6 +72,7 @@ class Settings:
     catalogue_cache: float = 30.0
     """For how long the API trusts a price it has read."""
     max_lines: int = 100
+    """Lines that an order may have."""
     max_body: int = 262_144
     """Largest accepted request body in bytes."""
     rate_per_minute: int = 0
@@ -84,8 +86,11 @@ class Settings:
     issuer: str = ""
     """OIDC issuer of the API's bearer tokens (the ``iss`` claim)."""
     audience: str = ""
+    """Who the tokens must be for (the ``aud`` claim)."""
     jwks_url: str = ""
+    """Where the issuer publishes its keys."""
     log_level: str = "INFO"
+    """The least severe level that is logged."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

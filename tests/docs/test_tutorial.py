@@ -1,0 +1,33 @@
+"""docs/new-service.md, followed as a person would: files are written where it says, commands are run, in order."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.blocks import ROOT, blocks, copy, run
+
+PAGE = ROOT / "docs" / "new-service.md"
+FILE = re.compile(r"`(?P<path>[\w./]+\.py)`:\n+```python")
+GENERATED = ("topology.json", "contracts/asyncapi.json", "docs/events.md", "docs/diagrams/services.svg")
+
+
+def test_who_follows_the_page_has_a_service_that_is_tested_and_everywhere(tmp_path: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no git checkout, so nothing says which files belong to the project")
+    folder = copy(tmp_path)
+    places = [match["path"] for match in FILE.finditer(PAGE.read_text(encoding="utf-8"))]
+    assert places == ["functions/shared/orderflow/services/loyalty.py", "tests/unit/test_loyalty.py"]
+    typed = 0
+    for block in blocks(PAGE):
+        if block.kind == "python":
+            (folder / places.pop(0)).write_text(block.text, encoding="utf-8")
+        else:
+            done = run(block, folder)
+            assert done.returncode == 0, f"{block}\n{block.text}\n{done.stdout}\n{done.stderr}"
+            typed += 1
+    assert typed == 2
+    for name in GENERATED:
+        assert "loyalty" in (folder / name).read_text(encoding="utf-8"), name
