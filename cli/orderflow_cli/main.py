@@ -24,6 +24,7 @@ from orderflow_cli.contracts import commands as contracts
 from orderflow_cli.cost import commands as cost
 from orderflow_cli.docs import commands as docs
 from orderflow_cli.examples import Examples
+from orderflow_cli.panels import arrange
 from orderflow_local.fleet import CLOUDS
 
 app = typer.Typer(
@@ -259,6 +260,8 @@ def _guarded(work: Any) -> Any:
         print("orderflow: stopped", file=sys.stderr)
         raise typer.Exit(130) from None
 
+
+arrange(app)
 
 if __name__ == "__main__":
     app()
