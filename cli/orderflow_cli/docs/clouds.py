@@ -37,14 +37,14 @@ _GCP = "https://cloud.google.com"
 LIMITS = (
     (
         "a subscription's filter",
-        f"[string, number, prefix, 150 values]({_AWS}/sns/latest/dg/subscription-filter-policy-constraints.html)",
+        f"[five keys, 150 combinations of values]({_AWS}/sns/latest/dg/subscription-filter-policy-constraints.html)",
         f"[25 filters, 25 values]({_AZURE}/event-grid/event-filtering#limitations)",
         f"[attributes only, 256 bytes, never changed]({_GCP}/pubsub/docs/subscription-message-filter)",
         "filters compare short string attributes; a test measures the widest one",
     ),
     (
         "a message",
-        f"[256 KiB unless raised]({_AWS}/sns/latest/dg/sns-large-payload-raw-message-delivery.html)",
+        f"[256 KiB]({_AWS}/sns/latest/api/API_Publish.html)",
         f"[256 KB, Standard tier]({_AZURE}/service-bus-messaging/service-bus-quotas)",
         f"[10 MB]({_GCP}/pubsub/quotas)",
         "an event above 64 KiB travels without its data (claim check)",
@@ -65,7 +65,7 @@ LIMITS = (
     ),
     (
         "deliveries before the broker gives up",
-        f"[1,000]({_AWS}/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html)",
+        f"[set by the queue]({_AWS}/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html)",
         f"[set by the queue]({_AZURE}/service-bus-messaging/service-bus-dead-letter-queues)",
         f"[5 to 100, approximately]({_GCP}/pubsub/docs/handling-failures)",
         "a backstop of 100 everywhere; the shell dead-letters by its own count, with the reason",
