@@ -81,9 +81,7 @@ def stage(root: Path, into: Path) -> None:
 def build(root: Path, *, serve: bool = False) -> None:
     """Stage the pages, build the site, and follow every link in it. Raises `BadPages`."""
     stage(root, root / BUILD)
-    command = [sys.executable, "-m", "zensical", "serve" if serve else "build", "--strict"]
-    if not serve:
-        command.append("--clean")
+    command = [sys.executable, "-m", "zensical", *(["serve"] if serve else ["build", "--strict", "--clean"])]
     made = subprocess.run(
         [*command, "--config-file", str(root / BUILD / CONFIG.name)],
         env={**os.environ, "NO_COLOR": "1"},
