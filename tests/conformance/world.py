@@ -20,7 +20,7 @@ from orderflow.events import Event, OrderPlaced
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document, Ports
 from orderflow.processing import Shell
-from orderflow.providers.simulated import MODE_LIFE_SECONDS
+from orderflow.providers.simulated import MODE_LIFE_SECONDS, set_mode
 from orderflow.record import Record, load
 from orderflow.services import SERVICES, find
 from orderflow.services.inventory import STOCK, stock_key
@@ -202,12 +202,7 @@ class World:
     def break_provider(self, name: str, mode: str | None) -> None:
         """Let a simulated provider be ``down``, ``slow`` or ``refuse``; None mends it. Returns when every function has
         noticed: each believes what it has read for `MODE_LIFE_SECONDS`."""
-        stored = self.ports.store.get("simulation", name)
-        document = {"rev": stored.document["rev"] + 1 if stored else 1, "mode": mode or "ok"}
-        if stored is None:
-            self.ports.store.insert("simulation", name, document)
-        else:
-            self.ports.store.replace("simulation", name, document, stored)
+        set_mode(self.ports.store, name, mode or "ok")
         noticed_at = time.monotonic() + MODE_LIFE_SECONDS
         wait_until(lambda: mode is None or time.monotonic() > noticed_at, "the functions to notice")
 

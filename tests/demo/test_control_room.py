@@ -14,11 +14,13 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from waiting import wait_until
+
 pytestmark = pytest.mark.local_cloud
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 60_000
-PAGES = {"/": ".part-orders table", "/letters": "#boxes section"}
+PAGES = {"/": ".part-orders table", "/letters": "#boxes section", "/figures": "#figures table"}
 
 
 def installed() -> str | None:
@@ -131,6 +133,35 @@ def test_an_order_is_placed_ships_and_tells_its_story(page: Page) -> None:
     for kind in ("OrderPlaced", "InventoryReserved", "PaymentCompleted", "OrderConfirmed", "ShipmentCreated"):
         expect(story.get_by_text(kind, exact=True)).to_be_visible()
     expect(page.locator("#facts")).to_contain_text("shipped, closed")
+    waterfall = page.locator("#trace-table tbody tr")
+    expect(waterfall.first).to_contain_text("api POST /orders", timeout=PATIENCE_MS)
+    expect(waterfall.filter(has_text="shipping process OrderConfirmed")).to_have_count(1, timeout=PATIENCE_MS)
+    bars = page.locator("#trace-table .bar-of-time").evaluate_all("bars => bars.map(bar => bar.offsetLeft)")
+    assert len(set(bars)) > 5, "each bar stands where its span lies in time"
+
+
+def test_every_event_comes_twice_and_the_order_ships_once_with_all_invariants_holding(page: Page) -> None:
+    page.get_by_label("Every event comes twice").check()
+    expect(page.locator("#said")).to_contain_text("Google Cloud: set")
+    order_id = place(page)
+    expect(row(page, order_id)).to_contain_text("shipped", timeout=PATIENCE_MS)
+    page.get_by_role("link", name=order_id).click()
+    expect(page.locator("#story")).to_contain_text("duplicate absorbed", timeout=PATIENCE_MS)
+
+    page.get_by_role("link", name="Control room").click()
+    expect(page.get_by_label("Every event comes twice")).to_be_checked(timeout=PATIENCE_MS)
+    page.get_by_label("Every event comes twice").uncheck()
+    expect(page.locator(".part-looks")).to_contain_text("Every event twice: off", timeout=PATIENCE_MS)
+    page.get_by_role("link", name="Figures").click()
+    expect(page.locator("#figures")).to_contain_text("revenue, EUR", timeout=PATIENCE_MS)
+    check = page.get_by_role("button", name="Check the invariants")
+
+    def holds() -> bool:
+        check.click()
+        expect(page.locator("#said")).to_contain_text(re.compile("hold$"), timeout=PATIENCE_MS)
+        return "not all" not in page.locator("#said").inner_text()
+
+    wait_until(holds, "the duplicates to come to rest", 60)
 
 
 def test_a_gateway_is_broken_the_breaker_opens_orders_wait_and_all_heals(page: Page) -> None:

@@ -9,11 +9,14 @@ import httpx
 import pytest
 
 from cli.desk import shipped
+from orderflow.keys import safe_key
 from orderflow_cli.room.guard import TOKEN_HEADER
 from orderflow_cli.room.serve import serving
 from orderflow_cli.room.site import Site
 from orderflow_cli.room.trouble import MODES, hearing_services
+from orderflow_local.collector import Span
 from room.conftest import Hosts
+from room.test_stream import events
 from unit.support import Lab
 
 
@@ -47,6 +50,45 @@ def test_an_order_is_shown_with_its_events_their_causes_and_who_absorbed_them(vi
     assert events["PaymentCompleted"]["causation_id"] == events["OrderPlaced"]["event_id"]
     assert "order" in events["PaymentCompleted"]["absorbed_by"]
     assert order["timeline"]["waits_for"] == []
+
+
+def test_a_trace_is_a_list_of_spans_each_under_its_parent(lab: Lab, site: Site) -> None:
+    shipped(lab, "o-1")
+    spans = [
+        Span("t", "b", "a", "payment", "deliver", "consumer", 3_000_000, 9_000_000, True, "gateway is down", {}, []),
+        Span("t", "a", "", "api", "POST /orders", "server", 1_000_000, 5_000_000, False, "", {}, []),
+    ]
+    traced = Site(replace(site.doors, spans=lambda _: spans), "AWS", site.machine, site.logs)
+    with serving({"aws": traced}) as address:
+        found = httpx.get(f"{address.partition('/#')[0]}/api/aws/orders/o-1/trace").json()
+
+    assert found["took_ms"] == 8.0
+    rows = [(span["depth"], span["service"], span["began_ms"], span["took_ms"]) for span in found["spans"]]
+    assert rows == [(0, "api", 0.0, 4.0), (1, "payment", 2.0, 6.0)]
+    assert (found["spans"][1]["error"], found["spans"][1]["message"]) == (True, "gateway is down")
+
+
+def test_the_invariants_are_checked_for_the_orders_that_are_shown(operator: httpx.Client, lab: Lab) -> None:
+    lab.customer("ada")
+    shipped(lab, "o-1", customer="ada")
+    next(value for kind, value in events(operator) if kind == "orders" and value["rows"])
+
+    found = operator.get("/api/aws/check").json()
+    assert found["orders"] == 1
+    assert [each["broken"] for each in found["invariants"]] == [[]] * 6
+
+    lab.store.amend("carrier", safe_key("o-1"), lambda document: document.update(entries={}))
+    broken = {each["name"] for each in operator.get("/api/aws/check").json()["invariants"] if each["broken"]}
+    assert broken == {"I4"}
+
+
+def test_an_order_without_a_trace_says_why(visitor: httpx.Client, lab: Lab) -> None:
+    shipped(lab, "o-1")
+
+    answer = visitor.get("/api/aws/orders/o-1/trace")
+
+    assert answer.status_code == 409
+    assert answer.json()["error"]
 
 
 def test_an_order_that_is_not_there_is_said_to_be_absent(visitor: httpx.Client) -> None:

@@ -18,7 +18,9 @@ def arrived(lab: Lab) -> bool:
     return bool(lab.broker.queues["payment"])
 
 
-@pytest.mark.parametrize("path", ["/", "/order", "/letters", "/static/overview.js", "/api/room", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/order", "/letters", "/figures", "/static/overview.js", "/api/room", "/nowhere"]
+)
 def test_every_answer_forbids_foreign_scripts_frames_and_inline_code(visitor: httpx.Client, path: str) -> None:
     headers = visitor.get(path).headers
 
@@ -105,7 +107,7 @@ def test_nothing_is_changed_without_the_token(visitor: httpx.Client, address: st
     assert not arrived(lab)
 
 
-@pytest.mark.parametrize("path", ["orders", "letters", "provider", "poison", "kill", "load"])
+@pytest.mark.parametrize("path", ["orders", "letters", "provider", "poison", "kill", "load", "twice"])
 def test_every_change_needs_the_token(visitor: httpx.Client, path: str) -> None:
     assert visitor.post(f"/api/aws/{path}", json={}).status_code == 403
 

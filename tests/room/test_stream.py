@@ -158,6 +158,9 @@ def test_today_counts_what_analytics_has_counted(lab: Lab, site: Site) -> None:
 
     assert (found["placed"], found["shipped"], found["cancelled"], found["under_way"]) == (2, 1, 1, 0)
     assert found["reasons"] == {"payment-failed": 1}
+    assert (found["payments"], found["refunds"], list(found["revenue"])) == (1, 0, ["EUR"])
+    assert sum(count for _, count in found["shipping"]["within"]) == 1
+    assert found["shipping"]["mean_ms"] is not None
 
 
 def test_a_providers_breaker_is_shown_open_and_then_probing(lab: Lab, site: Site) -> None:

@@ -187,7 +187,7 @@ def trace(
                 round(node.began_ms, 1),
                 round(node.took_ms, 1),
                 _bar(node, found.took_ms),
-                _outcome(node),
+                node.outcome,
             ]
             for depth, node in shown
         ],
@@ -201,11 +201,6 @@ def _bar(node: Node, whole_ms: float, width: int = 30) -> str:
     scale = width / max(whole_ms, 0.001)
     start = min(int(node.began_ms * scale), width - 1)
     return " " * start + "█" * max(1, round(node.took_ms * scale))
-
-
-def _outcome(node: Node) -> str:
-    said = node.attributes.get("orderflow.outcome") or node.attributes.get("http.response.status_code") or ""
-    return f"{said}: {node.message}" if node.message else str(said or ("failed" if node.error else ""))
 
 
 @app.command("stuck", epilog=CODES)

@@ -39,6 +39,12 @@ class Node:
     children: tuple[Node, ...]
     missing: bool = False
 
+    @property
+    def outcome(self) -> str:
+        """How it ended, in a few words; empty where there is nothing to say."""
+        said = self.attributes.get("orderflow.outcome") or self.attributes.get("http.response.status_code") or ""
+        return f"{said}: {self.message}" if self.message else str(said or ("failed" if self.error else ""))
+
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
         """This node and all below it, each with how deep it stands."""
         yield depth, self

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from string import Template
 from typing import Annotated, Any, Literal, TypeVar
 
 import httpx
@@ -15,15 +16,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from orderflow.envelope import first_error
 from orderflow.ports import Unavailable
+from orderflow_cli.invariants import NAMES, check
 from orderflow_cli.ops import letters, orders
 from orderflow_cli.ops.doors import CannotDo
 from orderflow_cli.ops.timeline import timeline
+from orderflow_cli.ops.traces import trace_of
 from orderflow_cli.room import trouble
 from orderflow_cli.room.guard import Guard
 from orderflow_cli.room.load import MOST_PER_SECOND
@@ -32,7 +35,15 @@ from orderflow_cli.room.watch import Watch
 from orderflow_cli.workload import CATALOGUE, HERMIT, PEOPLE
 
 STATIC = Path(__file__).parent / "static"
-PAGES = {"/": "index.html", "/order": "order.html", "/letters": "letters.html"}
+FRAMED = Path(__file__).parent / "pages"
+PAGES = {
+    "/": ("overview", "Control room"),
+    "/order": ("order", "Order"),
+    "/letters": ("letters", "Dead letters"),
+    "/figures": ("figures", "Figures"),
+}
+"""By path the name of the page's two files, ``pages/NAME.html`` (what is in the frame) and ``static/NAME.js``, and its
+title."""
 MOST_LETTERS = 200
 """So many letters of a cloud are listed, the newest."""
 
@@ -51,6 +62,12 @@ class Rate(BaseModel):
     """Orders a second."""
 
     per_second: Annotated[float, Field(ge=0, le=MOST_PER_SECOND)]
+
+
+class Repeat(BaseModel):
+    """Whether every event is to come twice."""
+
+    on: bool
 
 
 class Mode(BaseModel):
@@ -85,11 +102,13 @@ def application(sites: Mapping[str, Site], token: str, hosts: frozenset[str]) ->
     room = _Room(sites)
     return Starlette(
         routes=[
-            *(Route(path, _page(file)) for path, file in PAGES.items()),
+            *(Route(path, _page(name, title)) for path, (name, title) in PAGES.items()),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/events", room.events),
             Route("/api/room", room.describe),
             Route("/api/{cloud}/orders/{order_id}", room.asked(_order)),
+            Route("/api/{cloud}/orders/{order_id}/trace", room.asked(_trace)),
+            Route("/api/{cloud}/check", room.check),
             Route("/api/{cloud}/letters", room.asked(_letters)),
             Route("/api/{cloud}/letters/{service}/{letter_id}", room.asked(_letter)),
             Route("/api/{cloud}/orders", room.place, methods=["POST"]),
@@ -98,6 +117,7 @@ def application(sites: Mapping[str, Site], token: str, hosts: frozenset[str]) ->
             Route("/api/{cloud}/poison", room.told(Poison, _poison), methods=["POST"]),
             Route("/api/{cloud}/kill", room.told(Kill, _kill), methods=["POST"]),
             Route("/api/{cloud}/load", room.set_load, methods=["POST"]),
+            Route("/api/{cloud}/twice", room.set_twice, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, token=token, hosts=hosts)],
         exception_handlers={
@@ -161,6 +181,16 @@ class _Room:
         self._watch.latest[doors.cloud].add(order["order_id"])
         return JSONResponse(order)
 
+    async def check(self, request: Request) -> Response:
+        """The invariants of the orders that are shown; of the stock only what these orders hold. Each with what it
+        says and what breaks it, which is nothing where it holds."""
+        site = self.site(request)
+        ids = self._watch.latest[site.doors.cloud].ids()
+        # Hosts may have been killed here: a message that was sent in that instant may be sent again.
+        verdict = await run_in_threadpool(check, site.doors.ports, ids, {}, crashes=True, settings=site.doors.settings)
+        found = [{"name": name, "says": says, "broken": verdict.broken[name]} for name, says in NAMES.items()]
+        return JSONResponse({"orders": len(ids), "invariants": found})
+
     async def set_load(self, request: Request) -> Response:
         """Set the rate; it holds while a page is open."""
         rate = Rate.model_validate_json(await request.body())
@@ -168,10 +198,20 @@ class _Room:
         load.set(rate.per_second)
         return JSONResponse(load.shown())
 
+    async def set_twice(self, request: Request) -> Response:
+        """Let every event come twice; it holds while a page is open."""
+        wanted = Repeat.model_validate_json(await request.body())
+        twice = self._watch.twice[self.site(request).doors.cloud]
+        twice.set(wanted.on)
+        return JSONResponse(twice.shown())
 
-def _page(file: str) -> Callable[[Request], Any]:
+
+def _page(name: str, title: str) -> Callable[[Request], Any]:
+    frame, main = ((FRAMED / f"{file}.html").read_text(encoding="utf-8") for file in ("frame", name))
+    text = Template(frame).substitute(title=title, script=f"{name}.js", main=main)
+
     async def endpoint(_: Request) -> Response:
-        return FileResponse(STATIC / file)
+        return HTMLResponse(text)
 
     return endpoint
 
@@ -179,6 +219,17 @@ def _page(file: str) -> Callable[[Request], Any]:
 def _order(site: Site, path: Mapping[str, str]) -> dict[str, Any]:
     view, story = orders.show(site.doors, path["order_id"]), timeline(site.doors, path["order_id"])
     return {**asdict(view), "timeline": {**asdict(story), "waits_for": story.waits_for}}
+
+
+def _trace(site: Site, path: Mapping[str, str]) -> dict[str, Any]:
+    """The spans of `orderflow_cli.ops.traces.trace_of`, parents first, each with how deep it stands."""
+    found = trace_of(site.doors, path["order_id"])
+    shown = ("span_id", "service", "name", "kind", "began_ms", "took_ms", "error", "message", "missing")
+    spans = [
+        {"depth": depth, "outcome": node.outcome, **{name: getattr(node, name) for name in shown}}
+        for depth, node in found.walk()
+    ]
+    return {"trace_id": found.trace_id, "took_ms": found.took_ms, "spans": spans}
 
 
 def _letters(site: Site, _: Mapping[str, str]) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class Latest:
         with self._lock:
             self._orders.setdefault(order_id, None)
 
+    def ids(self) -> list[str]:
+        """The ids of the orders that are shown."""
+        with self._lock:
+            return list(self._orders)
+
     def find(self) -> None:
         """Find the newest orders by indexes. What goes wrong is what the next `look` raises."""
         try:

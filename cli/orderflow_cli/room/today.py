@@ -1,5 +1,5 @@
-"""How many orders of today (UTC) are placed, shipped and cancelled: from the totals that analytics keeps, of which
-there are 16 documents for a minute however many orders they count.
+"""What became of the orders of today (UTC), what was earned and how long shipping took: from the totals that analytics
+keeps, of which there are 16 documents for a minute however many orders they count.
 
 A look reads the totals of this minute and of those just before; the whole day is read again when that has cost
 only a small share of the time since, because redriven events are counted at the time at which they happened."""
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from orderflow.envelope import rfc3339
-from orderflow.services.analytics import SERVICE, SHARDS, Totals, key_of, merge
+from orderflow.services.analytics import BUCKETS_MS, SERVICE, SHARDS, Totals, key_of, merge
 from orderflow_cli.ops.doors import Doors
 
 _JUST_BEFORE_S = (0, 60, 120)
@@ -29,7 +29,7 @@ class Today:
         self._whole_at = 0.0
 
     def look(self) -> dict[str, Any]:
-        """Counts of today. Raises `orderflow.ports.Unavailable`."""
+        """Today's figures. Revenue is in minor units by currency. Raises `orderflow.ports.Unavailable`."""
         now = self._doors.ports.clock.now()
         day = rfc3339(now)[:10]
         if day != self._day or now > self._whole_at:
@@ -47,7 +47,10 @@ class Today:
             "shipped": shipped,
             "cancelled": cancelled,
             "reasons": totals.cancelled,
+            "payments": totals.events.get("PaymentCompleted", 0),
+            "refunds": totals.events.get("PaymentRefunded", 0),
             "revenue": totals.revenue,
+            "shipping": _shipping(totals),
         }
 
     def _read_whole(self, day: str) -> None:
@@ -71,3 +74,11 @@ class Today:
                     stored = self._doors.ports.store.get(SERVICE.collection, key)
                     if stored is not None:
                         self._totals[key] = Totals.of(stored.document)
+
+
+def _shipping(totals: Totals) -> dict[str, Any]:
+    """Shipped orders by class of their time from placed to shipped: the class's upper bound in milliseconds (None for
+    what is above all bounds) and how many; and the mean in milliseconds, None before the first."""
+    count = sum(totals.shipped_within)
+    classes = zip((*BUCKETS_MS, None), totals.shipped_within, strict=True)
+    return {"mean_ms": round(totals.shipping_ms / count) if count else None, "within": list(classes)}

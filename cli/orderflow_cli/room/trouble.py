@@ -12,6 +12,7 @@ from typing import Any
 from orderflow import topology
 from orderflow.breaker import COLLECTION as BREAKERS
 from orderflow.ports import Conflict, DeadLetter
+from orderflow.providers import simulated
 from orderflow_cli.hints import Exit
 from orderflow_cli.ops.doors import CannotDo, Doors
 from orderflow_cli.room.site import Site
@@ -38,13 +39,8 @@ def set_mode(doors: Doors, provider: str, mode: str) -> None:
     `orderflow.providers.simulated.MODE_LIFE_SECONDS`. Raises `CannotDo`."""
     if mode not in MODES.get(provider, ()):
         raise CannotDo(f"{provider!r} cannot be {mode!r}", f"one of: {', '.join(MODES)}", Exit.USAGE)
-    store = doors.ports.store
-    stored = store.get("simulation", provider)
     try:
-        if stored is None:
-            store.insert("simulation", provider, {"rev": 1, "mode": mode})
-        else:
-            store.replace("simulation", provider, {"rev": stored.document["rev"] + 1, "mode": mode}, stored)
+        simulated.set_mode(doors.ports.store, provider, mode)
     except Conflict:
         raise CannotDo("somebody else was just changing this provider", "try again") from None
 

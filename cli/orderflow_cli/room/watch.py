@@ -21,6 +21,7 @@ from orderflow_cli.room.load import Load
 from orderflow_cli.room.site import Site
 from orderflow_cli.room.today import Today
 from orderflow_cli.room.trouble import Tail, providers
+from orderflow_cli.room.twice import Twice
 from orderflow_cli.workload import HERMIT, PEOPLE
 
 REST_AFTER_S = 10.0
@@ -39,6 +40,7 @@ class Watch:
         self.board = Board()
         self.latest = {name: Latest(site.doors, people) for name, site in sites.items()}
         self.loads = {name: Load(site.doors, self.latest[name].add) for name, site in sites.items()}
+        self.twice = {name: Twice(site.doors) for name, site in sites.items()}
         self._looks = {name: _looks(site, self.latest[name]) for name, site in sites.items()}
         self._took: dict[str, dict[str, int]] = {name: {} for name in sites}
         self._pages = 0
@@ -62,11 +64,14 @@ class Watch:
             self._task = None
             for load in self.loads.values():
                 load.set(0)
+            for twice in self.twice.values():
+                twice.set(False)
 
     async def _watch(self) -> None:
         async with asyncio.TaskGroup() as group:
             for cloud, looks in self._looks.items():
                 group.create_task(self.loads[cloud].run())
+                group.create_task(self.twice[cloud].run())
                 for kind, (period, look) in looks.items():
                     group.create_task(self._every(cloud, kind, period, look))
 
@@ -82,7 +87,8 @@ class Watch:
             if shown is not None:
                 self.board.put(cloud, kind, shown)
             self._took[cloud][kind] = round(took * 1000)
-            self.board.put(cloud, "looks", {"took_ms": self._took[cloud], "load": self.loads[cloud].shown()})
+            made = {"load": self.loads[cloud].shown(), "twice": self.twice[cloud].shown()}
+            self.board.put(cloud, "looks", {"took_ms": self._took[cloud], **made})
             await asyncio.sleep(max(period, took * (_SHARE - 1)))
 
 

@@ -54,13 +54,14 @@ def read(
     for name in objects.names(PREFIX):
         if name < first_day:
             continue
-        for envelope in _events(objects, name):
+        for envelope in events_in(objects, name):
             if earliest <= envelope.time < end and envelope.id not in seen and believed(envelope):
                 seen.add(envelope.id)
                 yield envelope
 
 
-def _events(objects: Objects, name: str) -> Iterator[Envelope]:
+def events_in(objects: Objects, name: str) -> Iterator[Envelope]:
+    """The events of one object, as often as they are in it. Raises `Unavailable`."""
     try:
         data = objects.get(name)
     except KeyError:  # It reached the end of its life since it was listed.

@@ -11,6 +11,7 @@ if (given) {
 }
 export const token = sessionStorage.getItem(KEPT);
 document.getElementById("look-only").hidden = Boolean(token);
+document.querySelector(`nav [href="${location.pathname}"]`)?.setAttribute("aria-current", "page");
 
 export async function ask(path) {
   return answerOf(await fetch(path));
@@ -69,6 +70,7 @@ export function table(caption, columns, rows) {
 }
 
 export const money = (minor, currency) => `${(minor / 100).toFixed(2)} ${currency}`;
+export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : "—");
 export const short = (id) => id.slice(0, 8);
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
 export const orderPath = (cloud, id) => `/order?${new URLSearchParams({ cloud, id })}`;

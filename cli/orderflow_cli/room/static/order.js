@@ -24,7 +24,57 @@ async function refresh() {
     drawn = text;
     draw(order);
   }
+  await trace();
 }
+
+let traced = null;
+
+// The waterfall: a row a span, its bar where it lies on the time of the whole trace.
+async function trace() {
+  let found;
+  try {
+    found = await ask(`/api/${encodeURIComponent(cloud)}/orders/${encodeURIComponent(id)}/trace`);
+  } catch (error) {
+    place("trace-about").textContent = error.message;
+    return;
+  }
+  if (found.spans.length !== traced?.spans.length) {
+    traced = found;
+    waterfall();
+  }
+}
+
+function waterfall() {
+  const { trace_id: traceId, took_ms: whole, spans } = traced;
+  const calls = place("trace-calls").checked;
+  const shown = spans.filter((span) => calls || span.kind !== "client" || span.error);
+  const services = new Set(spans.map(({ service }) => service).filter(Boolean)).size;
+  const lost = spans.some(({ missing }) => missing) ? " A lost span is of a process that was killed before it could send it." : "";
+  place("trace-choice").hidden = false;
+  place("trace-about").textContent = `${spans.length} spans of ${services} services in ${milliseconds(whole)}; trace ${traceId}.${lost}`;
+  const columns = [{ title: `span, on the time from 0 to ${milliseconds(whole)}`, class: "span" }, { title: "at", class: "figure" }, { title: "took", class: "figure" }];
+  place("trace-table").replaceChildren(table("Waterfall", columns, shown.map((span) => spanRow(span, whole))));
+}
+
+function spanRow(span, whole) {
+  const bar = make("span", { class: span.error ? "bar-of-time failed" : "bar-of-time", "aria-hidden": "true" });
+  const share = (ms) => `${Math.min(100, (100 * ms) / Math.max(whole, 0.001))}%`;
+  bar.style.marginInlineStart = share(span.began_ms);
+  bar.style.inlineSize = share(span.took_ms);
+  const said = span.outcome && !/^(handled|2..)$/.test(span.outcome) ? make("span", { class: span.error ? "trouble" : "hint" }, ` ${span.error ? "▲ " : ""}${span.outcome}`) : "";
+  const name = make("span", { class: `span-name depth-${Math.min(span.depth, 10)}` }, make("strong", {}, span.service), ` ${span.name}`, said);
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row", class: "span" }, name, bar),
+    make("td", { class: "figure" }, milliseconds(span.began_ms)),
+    make("td", { class: "figure" }, milliseconds(span.took_ms)),
+  );
+}
+
+const milliseconds = (ms) => (ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+place("trace-calls").addEventListener("change", waterfall);
 
 function draw({ row, lines, tracking, services, timeline }) {
   const facts = [
@@ -98,4 +148,6 @@ function json(value) {
 }
 
 await refresh();
-listen({ orders: (value) => value.cloud === cloud && value.rows?.some((row) => row.order_id === id) && refresh() });
+// What happens to it late (duplicates, analytics, the last spans) shows in the other parts of its cloud.
+const here = (value) => value.cloud === cloud && refresh();
+listen({ orders: (value) => value.rows?.some((row) => row.order_id === id) && here(value), trouble: here, today: here });

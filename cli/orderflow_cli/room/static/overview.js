@@ -147,9 +147,12 @@ function state(order) {
 function looks(value) {
   const took = Object.entries(value.took_ms).sort(([a], [b]) => a.localeCompare(b));
   const { per_second: rate, placed, failed, last_error: error } = value.load;
+  const { on, repeated, last_error: refused } = value.twice;
   showRate();
+  showTwice();
   const load = rate || placed || failed ? `Load: ${rate} a second, ${placed} placed, ${failed} refused${error ? ` (last: ${error})` : ""}. ` : "";
-  return [make("p", { class: "hint" }, `${load}A look takes: ${took.map(([kind, ms]) => `${kind} ${ms} ms`).join(", ")}.`)];
+  const twice = on || repeated ? `Every event twice: ${on ? "on" : "off"}, ${repeated} repeated${refused ? ` (last error: ${refused})` : ""}. ` : "";
+  return [make("p", { class: "hint" }, `${load}${twice}A look takes: ${took.map(([kind, ms]) => `${kind} ${ms} ms`).join(", ")}.`)];
 }
 
 const hear = {
@@ -175,8 +178,9 @@ byId("provider").provider.addEventListener("change", offerModes);
 target.addEventListener("change", () => {
   drawHosts();
   showRate();
+  showTwice();
 });
-for (const button of document.querySelectorAll("#panel button, #panel input[type=range]")) {
+for (const button of document.querySelectorAll("#panel button, #panel input[type=range], #panel input[type=checkbox]")) {
   button.disabled = !token;
 }
 if (token && matchMedia("(min-width: 60rem)").matches) {
@@ -196,6 +200,10 @@ function showRate() {
     slider.value = Math.max(...chosen().map((cloud) => shown[cloud].looks?.load.per_second ?? 0));
     byId("rate-shown").textContent = slider.value;
   }
+}
+
+function showTwice() {
+  byId("twice").on.checked = chosen().some((cloud) => shown[cloud].looks?.twice.on);
 }
 
 function drawHosts() {
@@ -241,6 +249,12 @@ byId("load").per_second.addEventListener("input", ({ target: slider }) => {
 byId("load").per_second.addEventListener("change", ({ target: slider }) => {
   onEach(`Load of ${slider.value} orders a second`, async (cloud) => {
     await tell(`/api/${cloud}/load`, { per_second: Number(slider.value) });
+    return "set";
+  });
+});
+byId("twice").on.addEventListener("change", ({ target: box }) => {
+  onEach(`Every event twice: ${box.checked ? "on" : "off"}`, async (cloud) => {
+    await tell(`/api/${cloud}/twice`, { on: box.checked });
     return "set";
   });
 });

@@ -23,6 +23,16 @@ MODE_LIFE_SECONDS = 1.0
 """For how long a process believes what ``simulation/<name>`` said."""
 
 
+def set_mode(store: Store, name: str, mode: str) -> None:
+    """Let a simulated provider behave so from now on; every process notices within `MODE_LIFE_SECONDS`. Raises
+    `Conflict` where somebody else was just doing the same."""
+    stored = store.get("simulation", name)
+    if stored is None:
+        store.insert("simulation", name, {"rev": 1, "mode": mode})
+    else:
+        store.replace("simulation", name, {"rev": stored.document["rev"] + 1, "mode": mode}, stored)
+
+
 class _Books:
     """One provider's books: a document a customer case, changed by compare-and-set."""
 
