@@ -2,7 +2,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = local.dead_letter_names
 
   alarm_name          = "${each.value}-not-empty"
-  alarm_description   = "${each.key} gave up on a message. Its reason is with it: orderflow dlq list."
+  alarm_description   = "${each.key} gave up on a message. Its reason is with it: orderflow dlq list. Runbook: docs/runbooks/dead-letters.md"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = each.value }
@@ -21,7 +21,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   for_each = local.queues
 
   alarm_name          = "${local.queue_names[each.key]}-oldest-message"
-  alarm_description   = "A message has waited for ${each.key} for more than ${each.value.oldest_message_alarm_s} s."
+  alarm_description   = "A message has waited for ${each.key} for more than ${each.value.oldest_message_alarm_s} s. Runbook: docs/runbooks/oldest-message.md"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = local.queue_names[each.key] }
@@ -40,7 +40,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   for_each = local.function_names
 
   alarm_name          = "${each.value}-errors"
-  alarm_description   = "More than 1 % of the calls of ${each.key} failed within 5 minutes."
+  alarm_description   = "More than 1 % of the calls of ${each.key} failed within 5 minutes. Runbook: docs/runbooks/errors.md"
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 1
@@ -85,7 +85,7 @@ resource "aws_cloudwatch_metric_alarm" "duration" {
   for_each = local.function_names
 
   alarm_name                            = "${each.value}-duration"
-  alarm_description                     = "One in twenty calls of ${each.key} took more than 5 s."
+  alarm_description                     = "One in twenty calls of ${each.key} took more than 5 s. Runbook: docs/runbooks/slow.md"
   namespace                             = "AWS/Lambda"
   metric_name                           = "Duration"
   dimensions                            = { FunctionName = each.value }
@@ -105,7 +105,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   for_each = local.function_names
 
   alarm_name          = "${each.value}-throttles"
-  alarm_description   = "${each.key} was not allowed to run: the account's or its own concurrency is used up."
+  alarm_description   = "${each.key} was not allowed to run: the account's or its own concurrency is used up. Runbook: docs/runbooks/throttles.md"
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"
   dimensions          = { FunctionName = each.value }
@@ -124,7 +124,7 @@ resource "aws_cloudwatch_metric_alarm" "recursion" {
   for_each = local.function_names
 
   alarm_name          = "${each.value}-recursion"
-  alarm_description   = "Lambda stopped a chain of calls at ${each.key}, taking it for a loop."
+  alarm_description   = "Lambda stopped a chain of calls at ${each.key}, taking it for a loop. Runbook: docs/runbooks/amplification.md"
   namespace           = "AWS/Lambda"
   metric_name         = "RecursiveInvocationsDropped"
   dimensions          = { FunctionName = each.value }
@@ -144,7 +144,7 @@ resource "aws_cloudwatch_metric_alarm" "not_run" {
   for_each = local.schedules
 
   alarm_name          = "${local.function_names[each.key]}-not-run"
-  alarm_description   = "${each.key} has not run for five times as long as between two runs."
+  alarm_description   = "${each.key} has not run for five times as long as between two runs. Runbook: docs/runbooks/not-run.md"
   namespace           = "AWS/Lambda"
   metric_name         = "Invocations"
   dimensions          = { FunctionName = local.function_names[each.key] }
@@ -162,7 +162,7 @@ resource "aws_cloudwatch_metric_alarm" "not_run" {
 # The function answers 500 itself: such an error is none of Lambda's.
 resource "aws_cloudwatch_metric_alarm" "api_errors" {
   alarm_name          = "${var.name}-api-5xx"
-  alarm_description   = "More than 1 % of the API's answers within 5 minutes were 5xx."
+  alarm_description   = "More than 1 % of the API's answers within 5 minutes were 5xx. Runbook: docs/runbooks/errors.md"
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 1
@@ -207,7 +207,7 @@ resource "aws_cloudwatch_metric_alarm" "sink_age" {
   for_each = var.sinks
 
   alarm_name          = "${local.stream_names[each.key]}-freshness"
-  alarm_description   = "An event has waited for ${each.key} for more than three times as long as it should."
+  alarm_description   = "An event has waited for ${each.key} for more than three times as long as it should. Runbook: docs/runbooks/archive-late.md"
   namespace           = "AWS/Firehose"
   metric_name         = "DeliveryToS3.DataFreshness"
   dimensions          = { DeliveryStreamName = local.stream_names[each.key] }

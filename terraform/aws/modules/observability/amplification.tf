@@ -76,7 +76,7 @@ resource "aws_cloudwatch_metric_alarm" "amplification" {
   for_each = local.amplification
 
   alarm_name          = "${var.name}-amplification-${each.key}"
-  alarm_description   = "An accepted order makes more than ${each.value.threshold} ${each.key}: something may go round in a circle."
+  alarm_description   = "An accepted order makes more than ${each.value.threshold} ${each.key}: something may go round in a circle. Runbook: docs/runbooks/amplification.md"
   comparison_operator = "GreaterThanThreshold"
   evaluation_periods  = 2
   threshold           = each.value.threshold

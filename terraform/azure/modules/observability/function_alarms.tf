@@ -13,7 +13,7 @@ locals {
   function_alarms = {
     errors = {
       by          = ["AppRoleName"]
-      description = "More than 1 % of a function's executions failed. A request that is turned down is no failure."
+      description = "More than 1 % of a function's executions failed. A request that is turned down is no failure. Runbook: docs/runbooks/errors.md"
       measure     = "failed_percent"
       query       = <<-KQL
         AppRequests
@@ -27,7 +27,7 @@ locals {
     }
     slow = {
       by          = ["AppRoleName"]
-      description = "The slowest 5 % of a function's executions took more than 5 seconds."
+      description = "The slowest 5 % of a function's executions took more than 5 seconds. Runbook: docs/runbooks/slow.md"
       measure     = "p95_ms"
       query       = <<-KQL
         AppRequests
@@ -40,7 +40,7 @@ locals {
     }
     amplification = {
       by          = ["Figure"]
-      description = "An accepted order causes more than its share of executions, deliveries or publications (the figure is 1 at the most that one order can cause)."
+      description = "An accepted order causes more than its share of executions, deliveries or publications (the figure is 1 at the most that one order can cause). Runbook: docs/runbooks/amplification.md"
       measure     = "share"
       query       = <<-KQL
         let orders = toscalar(AppRequests | where AppRoleName in (${join(", ", [for app in sort(var.doors) : "\"${app}\""])}) and ResultCode == "202" | summarize sum(ItemCount));

@@ -9,7 +9,7 @@ locals {
       queue.dead_letter_name == null ? {} : {
         "${service}-dead-letters" = {
           aggregation = "Maximum"
-          description = "${service} gave up on messages. Look at them, mend the cause, redrive."
+          description = "${service} gave up on messages. Look at them, mend the cause, redrive. Runbook: docs/runbooks/dead-letters.md"
           dimension   = "EntityName"
           metric      = "ActiveMessages"
           namespace   = "Microsoft.ServiceBus/namespaces"
@@ -21,7 +21,7 @@ locals {
       {
         "${service}-crashes" = {
           aggregation = "Maximum"
-          description = "Service Bus gave up on messages of ${service}: it crashed or ran out of time again and again."
+          description = "Service Bus gave up on messages of ${service}: it crashed or ran out of time again and again. Runbook: docs/runbooks/crashes.md"
           dimension   = "EntityName"
           metric      = "DeadletteredMessages"
           namespace   = "Microsoft.ServiceBus/namespaces"
@@ -32,7 +32,7 @@ locals {
         # Service Bus does not tell the age of a message; but one that is too old keeps its queue from being empty.
         "${service}-oldest-message" = {
           aggregation = "Minimum"
-          description = "The queue of ${service} has not been empty for ${queue.oldest_seconds} seconds: messages wait too long."
+          description = "The queue of ${service} has not been empty for ${queue.oldest_seconds} seconds: messages wait too long. Runbook: docs/runbooks/oldest-message.md"
           dimension   = "EntityName"
           metric      = "ActiveMessages"
           namespace   = "Microsoft.ServiceBus/namespaces"
@@ -44,7 +44,7 @@ locals {
       queue.subscription == null ? {} : {
         "${service}-undelivered" = {
           aggregation = "Total"
-          description = "Event Grid could not deliver events to the queue of ${service}; they are in the container event-dead-letters."
+          description = "Event Grid could not deliver events to the queue of ${service}; they are in the container event-dead-letters. Runbook: docs/runbooks/undelivered.md"
           dimension   = "EventSubscriptionName"
           metric      = "DeadLetteredCount"
           namespace   = "Microsoft.EventGrid/topics"

@@ -2,14 +2,14 @@ locals {
   throttle_alarms = merge(
     {
       bus = {
-        description = "Service Bus turned requests away."
+        description = "Service Bus turned requests away. Runbook: docs/runbooks/throttles.md"
         dimensions  = {}
         metric      = "ThrottledRequests"
         namespace   = "Microsoft.ServiceBus/namespaces"
         scope       = var.namespace_id
       }
       topic = {
-        description = "Event Grid did not take events; they are published again later."
+        description = "Event Grid did not take events; they are published again later. Runbook: docs/runbooks/throttles.md"
         dimensions  = {}
         metric      = "PublishFailCount"
         namespace   = "Microsoft.EventGrid/topics"
@@ -19,7 +19,7 @@ locals {
     {
       # learn.microsoft.com/azure/storage/common/monitor-storage-reference#metrics-dimensions
       for account, id in var.storage_account_ids : account => {
-        description = "The storage account turned requests away."
+        description = "The storage account turned requests away. Runbook: docs/runbooks/throttles.md"
         dimensions  = { ResponseType = ["ClientAccountBandwidthThrottlingError", "ClientAccountRequestThrottlingError", "ClientThrottlingError", "ServerBusyError"] }
         metric      = "Transactions"
         namespace   = "Microsoft.Storage/storageAccounts"

@@ -15,7 +15,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "missed" {
   for_each = var.timers
 
   name                = "${var.name}-${each.key}-missed"
-  description         = "${each.key} did not run in five of its intervals: nothing is swept up or archived meanwhile."
+  description         = "${each.key} did not run in five of its intervals: nothing is swept up or archived meanwhile. Runbook: docs/runbooks/not-run.md"
   location            = var.location
   resource_group_name = var.resource_group_name
 

@@ -21,7 +21,7 @@ locals {
   # Answers of 5xx are what went wrong: a message that is given back on purpose gets 429 (orderflow_gcp/entrypoints.py).
   errors = {
     for service, run in local.run : "${service}-errors" => {
-      about       = "More than one in a hundred requests of ${service} failed within five minutes. Look at the function's log for lines of severity ERROR."
+      about       = "More than one in a hundred requests of ${service} failed within five minutes. Look at the function's log for lines of severity ERROR. Runbook: docs/runbooks/errors.md"
       aligner     = "ALIGN_DELTA"
       denominator = "${run} AND metric.type = \"run.googleapis.com/request_count\""
       filter      = "${run} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
@@ -34,7 +34,7 @@ locals {
   }
   latencies = {
     for service, run in local.run : "${service}-p95" => {
-      about       = "One request of ${service} in twenty takes longer than ${local.p95_ms / 1000} seconds."
+      about       = "One request of ${service} in twenty takes longer than ${local.p95_ms / 1000} seconds. Runbook: docs/runbooks/slow.md"
       aligner     = "ALIGN_DELTA"
       denominator = null
       filter      = "${run} AND metric.type = \"run.googleapis.com/request_latencies\""
@@ -47,7 +47,7 @@ locals {
   }
   dead_letters = {
     for service, dlq in local.dlq : "${service}-dead-letters" => {
-      about       = "Service ${service} has given messages up. `orderflow dlq` shows them with their reason and sends them again."
+      about       = "Service ${service} has given messages up. `orderflow dlq` shows them with their reason and sends them again. Runbook: docs/runbooks/dead-letters.md"
       aligner     = "ALIGN_MAX"
       denominator = null
       filter      = "${dlq} AND metric.type = \"pubsub.googleapis.com/subscription/num_undelivered_messages\""
@@ -65,7 +65,7 @@ locals {
   )
   oldest = {
     for service, seconds in local.oldest_s : "${service}-oldest" => {
-      about       = "A message waits for ${service} for more than ${seconds} seconds: it fails again and again, or there are more messages than its instances can take."
+      about       = "A message waits for ${service} for more than ${seconds} seconds: it fails again and again, or there are more messages than its instances can take. Runbook: docs/runbooks/${contains(keys(var.sinks), service) ? "archive-late" : "oldest-message"}.md"
       aligner     = "ALIGN_MAX"
       denominator = null
       filter      = "${local.sub[service]} AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""

@@ -32,13 +32,13 @@ locals {
   queries = merge(
     {
       for service, name in var.functions : "${service}-throttles" => {
-        about = "Requests of ${service} were turned away because all its instances were busy. Pub/Sub delivers them again; if it lasts, raise the service's max_concurrency."
+        about = "Requests of ${service} were turned away because all its instances were busy. Pub/Sub delivers them again; if it lasts, raise the service's max_concurrency. Runbook: docs/runbooks/throttles.md"
         query = "sum(increase(logging_googleapis_com:user_${local.throttles_metric}{monitored_resource=\"cloud_run_revision\",service_name=\"${name}\"}[5m])) > 0"
       }
     },
     {
       for what, measure in local.amplification : "amplification-${what}" => {
-        about = "More than ${measure.most} ${what} per accepted order within an hour: messages are delivered, or events published, again and again. Look for retries by reason in the logs."
+        about = "More than ${measure.most} ${what} per accepted order within an hour: messages are delivered, or events published, again and again. Look for retries by reason in the logs. Runbook: docs/runbooks/amplification.md"
         query = "sum(increase(${measure.count}[1h])) / (${local.accepted} > 0) > ${measure.most}"
       }
     },
