@@ -7,54 +7,104 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from benchmarks.cold import programs as cold
 from benchmarks.cpu import programs as cpu
-from benchmarks.rounds import Compared, as_json, compare
+from benchmarks.rounds import Compared, against, as_json, compare, measure
+from benchmarks.size import sizes
+
+console = Console()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="how often each program is run (default %(default)s)")
+    parser.add_argument("--only", choices=BENCHES, action="append", help="one benchmark; may be given again")
     parser.add_argument("--smoke", action="store_true", help="one short round: does everything run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     chosen = parser.parse_args(arguments)
-    rounds, events, passes = (1, 2, 1) if chosen.smoke else (chosen.rounds, 100, 5)
+    rounds = 1 if chosen.smoke else chosen.rounds
+    machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    report: dict[str, Any] = {"machine": machine, "rounds": rounds}
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("processor time per event", total=rounds)
-        compared = compare(
-            cpu.programs(events, passes), cpu.REFERENCE, rounds, lambda done: bar.update(task, completed=done)
-        )
-    _print(compared, rounds)
+        for name in chosen.only or BENCHES:
+            task = bar.add_task(name, total=rounds)
+            report |= BENCHES[name](rounds, chosen.smoke, partial(_advance, bar, task))
     if chosen.json:
         chosen.json.parent.mkdir(parents=True, exist_ok=True)
-        chosen.json.write_text(json.dumps(_report(compared, rounds), indent=2) + "\n")
+        chosen.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
 
-def _print(compared: dict[str, Compared], rounds: int) -> None:
-    table = Table(title=f"Processor time per event: median, least and most of {rounds} rounds")
-    table.add_column("program", no_wrap=True)
-    table.add_column("us a record", justify="right", no_wrap=True)
+def _advance(bar: Progress, task: TaskID, done: int) -> None:
+    bar.update(task, completed=done)
+
+
+def _cpu(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
+    events, passes = (2, 1) if smoke else (100, 5)
+    compared = compare(cpu.programs(events, passes), cpu.REFERENCE, rounds, progress)
+    _print(f"Processor time per event: median, least and most of {rounds} rounds", "us a record", compared)
+    console.print(f"The ratio is to {cpu.REFERENCE!r}, round by round.\n")
+    return {"cpu_us_a_record": as_json(compared)}
+
+
+def _cold(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+    with cold.programs(installed=smoke) as made:
+        every = {f"{cloud}: {name}": run for cloud, programs in made.items() for name, run in programs.items()}
+        answers = measure(every, rounds, progress)
+        for kind, place in (("cpu", 0), ("wall", 1)):
+            for cloud, programs in made.items():
+                figures = {name: [answer[place] for answer in answers[f"{cloud}: {name}"]] for name in programs}
+                compared = against(cold.REFERENCES[cloud], figures)
+                _print(f"Cold start, {cloud}: {kind} time until the first event is handled", "ms", compared)
+                report.setdefault(f"cold_{kind}_ms", {})[cloud] = as_json(compared)
+    for cloud, reference in cold.REFERENCES.items():
+        console.print(f"The ratio of {cloud} is to {reference!r}, round by round.")
+    console.print()
+    return report
+
+
+def _size(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
+    measured = sizes(short=smoke)
+    table = Table(title="Package size in KiB (zip and unpacked; then without bytecode)")
+    for column in ("cloud", "package"):
+        table.add_column(column, no_wrap=True)
+    for column in ("zip", "ratio", "unpacked", "zip", "unpacked"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for cloud, packages in measured.items():
+        first = next(iter(packages.values()))
+        for name, each in packages.items():
+            kib = [f"{figure / 1024:,.0f}" for figure in asdict(each).values()]
+            table.add_row(cloud, name, kib[0], f"{each.zipped / first.zipped:.2f}", *kib[1:])
+    console.print(table)
+    console.print("The ratio is that of the zips with bytecode, to the first package of the cloud.\n")
+    progress(rounds)
+    return {"size_bytes": {cloud: {name: asdict(each) for name, each in of.items()} for cloud, of in measured.items()}}
+
+
+BENCHES = {"cpu": _cpu, "cold": _cold, "size": _size}
+
+
+def _print(title: str, unit: str, compared: dict[str, Compared]) -> None:
+    table = Table(title=title)
+    table.add_column("program")
+    table.add_column(unit, justify="right", no_wrap=True)
     table.add_column("ratio", justify="right", no_wrap=True)
     for name, each in compared.items():
-        table.add_row(name, escape(each.figure.text(1)), escape(each.ratio.text(2)))
-    console = Console()
+        table.add_row(escape(name), escape(each.figure.text(1)), escape(each.ratio.text(2)))
     console.print(table)
-    console.print(f"The ratio is to {cpu.REFERENCE!r}, round by round.")
-
-
-def _report(compared: dict[str, Compared], rounds: int) -> dict[str, Any]:
-    machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    return {"machine": machine, "rounds": rounds, "cpu_us_a_record": as_json(compared)}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""The peers' environment: made once from its lock file, beside ``.venv``."""
+"""The peers: folders with what each of them needs, made once from one lock file, beside ``.venv``."""
 
 from __future__ import annotations
 
 import hashlib
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,25 +14,30 @@ LOCK = ROOT / "benchmarks" / "peers.lock"
 """Made from ``peers.in`` by ``uv pip compile --universal --python-version 3.11 --generate-hashes --no-header
 --constraint requirements.lock``: what the peers and orderflow both use is of the same version."""
 
+HERE = f"{platform.machine()}-manylinux2014"
+"""The platform of the folders whose programs run on this machine, as uv names it."""
 
-def interpreter() -> Path:
-    """The interpreter of the peers' environment, which is made if need be. Raises `subprocess.CalledProcessError`."""
-    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    folder = ROOT / ".venv-peers" / f"{sys.version_info.major}.{sys.version_info.minor}-{digest}"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        print("installing the peers into an environment of their own (once)", file=sys.stderr)
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-        install = [
-            "pip",
-            "sync",
-            "--quiet",
-            "--require-hashes",
-            "--compile-bytecode",
-            "--python",
-            str(python),
-            str(LOCK),
-        ]
-        subprocess.run([*uv, *install], check=True)
-    return python
+POWERTOOLS = ("aws-lambda-powertools[parser]", "boto3")
+FUNCTIONS_FRAMEWORK = ("functions-framework", "google-cloud-firestore", "google-cloud-pubsub", "pydantic")
+AZURE_FUNCTIONS = ("azure-data-tables", "azure-eventgrid", "azure-functions", "pydantic")
+
+
+def folder(*names: str, made_for: str = HERE) -> Path:
+    """A folder with packages and their bytecode, as ``pip install --target`` makes it. Raises
+    `subprocess.CalledProcessError`."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    what = "\n".join([python, made_for, *names]).encode()
+    digest = hashlib.sha256(LOCK.read_bytes() + what).hexdigest()[:12]
+    target = ROOT / ".venv-peers" / digest
+    if not target.exists():
+        print(f"installing {', '.join(names)} into a folder of their own (once)", file=sys.stderr)
+        making = target.with_suffix(".making")
+        shutil.rmtree(making, ignore_errors=True)
+        options = ["--python-version", python, "--python-platform", made_for, "--only-binary", ":all:"]
+        install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(making), *options]
+        # Copied: what is compiled in a linked folder would be compiled in uv's cache.
+        subprocess.run([*install, "--link-mode", "copy", "--constraint", str(LOCK), *names], check=True)
+        compile_ = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+        subprocess.run([*compile_, str(making)], check=True)
+        making.rename(target)
+    return target

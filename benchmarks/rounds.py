@@ -7,7 +7,9 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,29 @@ class Compared:
     ratio: Spread
 
 
+def measure(
+    programs: Mapping[str, Callable[[], T]], rounds: int, progress: Callable[[int], None] = lambda done: None
+) -> dict[str, list[T]]:
+    """Run every program once a round; what each answered, by round."""
+    order = list(programs)
+    answers: dict[str, list[T]] = {name: [] for name in order}
+    chance = random.Random(0)  # noqa: S311  # for the order of the programs
+    for done in range(rounds):
+        chance.shuffle(order)
+        for name in order:
+            answers[name].append(programs[name]())
+        progress(done + 1)
+    return answers
+
+
+def against(reference: str, figures: Mapping[str, list[float]]) -> dict[str, Compared]:
+    """Figures by round, and their ratios to those of the program named ``reference``."""
+    ratios = {
+        name: [each / base for each, base in zip(figures[name], figures[reference], strict=True)] for name in figures
+    }
+    return {name: Compared(Spread.of(figures[name]), Spread.of(ratios[name])) for name in figures}
+
+
 def compare(
     programs: Mapping[str, Callable[[], float]],
     reference: str,
@@ -43,18 +68,7 @@ def compare(
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Compared]:
     """Run every program once a round; each answers one figure. The ratios are to the one named ``reference``."""
-    order = list(programs)
-    figures: dict[str, list[float]] = {name: [] for name in order}
-    chance = random.Random(0)  # noqa: S311  # for the order of the programs
-    for done in range(rounds):
-        chance.shuffle(order)
-        for name in order:
-            figures[name].append(programs[name]())
-        progress(done + 1)
-    ratios = {
-        name: [each / base for each, base in zip(figures[name], figures[reference], strict=True)] for name in programs
-    }
-    return {name: Compared(Spread.of(figures[name]), Spread.of(ratios[name])) for name in programs}
+    return against(reference, measure(programs, rounds, progress))
 
 
 def as_json(compared: Mapping[str, Compared]) -> dict[str, Any]:

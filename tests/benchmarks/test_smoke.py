@@ -20,10 +20,16 @@ def test_every_program_runs_and_does_its_work(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--smoke", "--json", str(report)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    compared = json.loads(report.read_text())["cpu_us_a_record"]
+    measured = json.loads(report.read_text())
+    compared = measured["cpu_us_a_record"]
     assert len(compared) == 6
     assert all(each["figure"]["least"] > 0 for each in compared.values())
     assert compared["json and dicts"]["ratio"] == {"least": 1.0, "middle": 1.0, "most": 1.0}
+    for kind in ("cold_cpu_ms", "cold_wall_ms"):
+        assert measured[kind].keys() == {"aws", "azure", "gcp"}
+        assert all(each["figure"]["least"] > 0 for cloud in measured[kind].values() for each in cloud.values())
+    sizes = measured["size_bytes"]["aws"]
+    assert all(0 < each["plain_zipped"] < each["zipped"] < each["unpacked"] for each in sizes.values())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""orderflow's function packages as they are deployed, unpacked into folders; made anew each time sources change."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from benchmarks.peers import HERE, POWERTOOLS, ROOT, folder
+from orderflow_cli.package import RECIPES, WITH_TELEMETRY, build
+
+
+def unpacked(cloud: str, *, made_for: str = HERE, telemetry: bool = False) -> list[Path]:
+    """The folders that the platform puts on the function's path: the package, and what the platform adds to it. The
+    Lambda runtime has its own boto3 (here the peer's folder stands for it); Cloud Build installs the requirements, with
+    bytecode (buildpacks: pkg/python/python.go)."""
+    sources = [ROOT / "functions" / each for each in ("shared", cloud)]
+    files = [path for source in sources for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    digest = hashlib.sha256(f"{cloud} {made_for} {telemetry}".encode())
+    for path in sorted([*files, ROOT / "cli" / "orderflow_cli" / "package.py"]):
+        digest.update(str(path).encode() + path.read_bytes())
+    target = ROOT / "build" / "bench" / f"{cloud}-{digest.hexdigest()[:12]}"
+    if not target.exists():
+        print(f"making the package of {cloud}", file=sys.stderr)
+        making = target.with_suffix(".making")
+        shutil.rmtree(making, ignore_errors=True)
+        package = build(cloud, ROOT, target.with_suffix(".zip"), platform=made_for, telemetry=telemetry)
+        zipfile.ZipFile(package.path).extractall(making)
+        making.rename(target)
+    if cloud == "aws":
+        return [target, folder(*POWERTOOLS, made_for=made_for)]
+    if cloud == "gcp":
+        return [target, _requirements(target / "requirements.txt", telemetry, made_for)]
+    return [target, target / str(RECIPES[cloud].dependencies)]
+
+
+def _requirements(lock: Path, telemetry: bool, made_for: str) -> Path:
+    name = WITH_TELEMETRY if telemetry else "requirements.lock"
+    digest = hashlib.sha256(lock.read_bytes() + made_for.encode()).hexdigest()[:12]
+    target = ROOT / "build" / "bench" / f"gcp-{name}-{digest}"
+    if not target.exists():
+        making = target.with_suffix(".making")
+        shutil.rmtree(making, ignore_errors=True)
+        options = ["--python-version", "3.13", "--python-platform", made_for, "--only-binary", ":all:"]
+        install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(making), *options]
+        subprocess.run([*install, "--link-mode", "copy", "--no-deps", "--requirements", str(lock)], check=True)
+        compile_ = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+        subprocess.run([*compile_, str(making)], check=True)
+        making.rename(target)
+    return target
