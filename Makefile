@@ -92,6 +92,11 @@ docs: $(VENV)/.ready ## Build the documentation site in build/site; fails on any
 docs-serve: $(VENV)/.ready ## Show the documentation site on this machine until Ctrl-C
 	@$(RUN)/orderflow docs serve
 
+.PHONY: golden
+golden: $(VENV)/.ready ## Write the golden rights, the counts of the deploy guides and the figures of docs/cost.md, to be reviewed
+	@UPDATE_GOLDEN=1 $(RUN)/python -m pytest tests/costs/test_page.py tests/terraform/test_permissions.py \
+		tests/terraform/test_guides.py
+
 .PHONY: package
 package: $(VENV)/.ready ## Make the function packages in dist/ (CLOUD=aws for one; needs Python 3.13)
 	@$(RUN)/orderflow package $(if $(CLOUD),--cloud $(CLOUD)) $(ARGS)

@@ -24,6 +24,7 @@ from orderflow_cli.contracts import commands as contracts
 from orderflow_cli.cost import commands as cost
 from orderflow_cli.docs import commands as docs
 from orderflow_cli.examples import Examples
+from orderflow_cli.new import commands as new
 from orderflow_cli.panels import arrange
 from orderflow_local.fleet import CLOUDS
 
@@ -39,6 +40,7 @@ commands.add_to(app)
 contracts.add_to(app)
 cost.add_to(app)
 docs.add_to(app)
+new.add_to(app)
 
 MISSING = 3
 

@@ -28,6 +28,6 @@ def test_who_follows_the_page_has_a_service_that_is_tested_and_everywhere(tmp_pa
             done = run(block, folder)
             assert done.returncode == 0, f"{block}\n{block.text}\n{done.stdout}\n{done.stderr}"
             typed += 1
-    assert typed == 2
+    assert typed == 3
     for name in GENERATED:
         assert "loyalty" in (folder / name).read_text(encoding="utf-8"), name

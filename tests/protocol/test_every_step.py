@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -35,9 +36,12 @@ from orderflow.ports import Conflict, Unavailable
 from orderflow.processing import Done, Retry
 from orderflow.services import SERVICES, find
 from orderflow.steps import Ask, Publish, Put, WriteArchive
+from orderflow_cli.contracts.samples import data as sample
 from protocol.hands import Hand, Scene, cancelled, placed, shipped
 from simulation.many import find as find_bug
 from simulation.world import Violation
+
+ROOT = Path(__file__).parents[2]
 
 Begin = Callable[[], Hand]
 Play = Callable[[Scene], Begin]
@@ -235,6 +239,22 @@ def _expires(scene: Scene) -> Begin:
 def _arrives(scene: Scene) -> Begin:
     scene.shelve(5)
     return lambda: scene.arrive("row", 5)
+
+
+def _of_an_added_service(service: str) -> dict[str, Play]:
+    """Plays of a service that has none of its own here: each event that it hears, first and after all others."""
+    events = [
+        model.model_validate(sample(model, ROOT, **{name: "o" for name in ("order_id",) if name in model.model_fields}))
+        for model in find(service).hears
+    ]
+    return {
+        f"hears {event.kind()}{when}": hears(service, *before, event)
+        for event in events
+        for when, before in (("", ()), (" last", [each for each in events if each is not event]))
+    }
+
+
+PLAYS |= {service: _of_an_added_service(service) for service in SERVICES if service not in PLAYS}
 
 
 def finish(scene: Scene, begin: Begin, hand: Hand | None = None) -> None:

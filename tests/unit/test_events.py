@@ -36,9 +36,16 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "reasons": st.lists(ids, max_size=3).map(tuple),
 }
 
+TYPES: dict[Any, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
+    int: st.integers(0, 10**6),
+    float: st.floats(0, 10**6),
+}
+"""What is in fields of other names, as events of services that were added have; any text where it is not said here."""
+
 
 def built(model: type[BaseModel]) -> st.SearchStrategy[Any]:
-    """Any instance of a model: fields by their names, models in tuples likewise, other texts any text."""
+    """Any instance of a model: fields by their names, models in tuples likewise, others by their types."""
     fields = {}
     for name, field in model.model_fields.items():
         inner = [each for each in getattr(field.annotation, "__args__", ()) if isinstance(each, type)]
@@ -47,7 +54,7 @@ def built(model: type[BaseModel]) -> st.SearchStrategy[Any]:
         elif inner and issubclass(inner[0], BaseModel):
             fields[name] = st.lists(built(inner[0]), min_size=1, max_size=3).map(tuple)
         else:
-            fields[name] = ids
+            fields[name] = TYPES.get(field.annotation, ids)
     return st.builds(model, **fields)
 
 

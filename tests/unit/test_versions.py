@@ -14,7 +14,7 @@ from pydantic import Field
 
 from orderflow import events
 from orderflow.envelope import Malformed, canonical, decode
-from orderflow.events import CATALOGUE, Event, Id, UnknownEvent, newest, read
+from orderflow.events import CATALOGUE, CORE, Event, Id, UnknownEvent, newest, read
 from orderflow.processing import Done
 from orderflow.service import Commit, Context, Decision, Service
 from orderflow.services import SERVICES, find
@@ -22,11 +22,17 @@ from orderflow.state import State
 from unit.support import Lab, enveloped
 
 SAMPLES = Path(__file__).parents[2] / "contracts" / "samples"
+PUBLISHED = sorted(
+    {(event.kind(), event.version) for event in CORE}
+    | {(kind, version) for kind, version in CATALOGUE if newest(kind).version > 1}
+    | {(kind, version) for kind, version in CATALOGUE if (SAMPLES / f"{kind}.v{version}.json").exists()}
+)
+"""What needs a sample: the core's events, and those of services that were added from their second version on."""
 
 # What was published
 
 
-@pytest.mark.parametrize(("kind", "version"), sorted(CATALOGUE))
+@pytest.mark.parametrize(("kind", "version"), PUBLISHED)
 def test_what_was_ever_published_is_read_as_what_it_means_today(kind: str, version: int) -> None:
     """A missing sample is made of an event that the new version's publisher made; a sample never changes, but for what
     it is read as, when there is a newer version."""
@@ -38,7 +44,7 @@ def test_what_was_ever_published_is_read_as_what_it_means_today(kind: str, versi
 
 
 def test_there_is_no_sample_of_an_event_that_nobody_can_read() -> None:
-    assert {path.stem for path in SAMPLES.iterdir()} == {f"{kind}.v{version}" for kind, version in CATALOGUE}
+    assert {path.stem for path in SAMPLES.iterdir()} <= {f"{kind}.v{version}" for kind, version in CATALOGUE}
 
 
 @pytest.mark.parametrize(("kind", "version"), sorted(CATALOGUE))

@@ -1,0 +1,1 @@
+"""New services: what ``orderflow new service`` writes."""

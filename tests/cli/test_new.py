@@ -1,0 +1,77 @@
+"""`orderflow new service`: what it refuses, and what it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orderflow_cli.main import app
+
+ROOT = Path(__file__).parents[2]
+HEARS = ("--hears", "OrderConfirmed,OrderCancelled")
+
+
+@pytest.fixture(autouse=True)
+def _in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def files() -> set[Path]:
+    """What is there where a service is written."""
+    folders = ("functions/shared/orderflow/services", "tests/unit", "tests/examples", "examples", "contracts")
+    return {path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".json")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("Loyalty", *HEARS), "'loyalty' would do"),
+        (("loyalty-points", *HEARS), "'loyaltypoints' would do"),
+        (("class", *HEARS), "a word of Python's"),
+        (("fraud", *HEARS), "there is a service fraud already"),
+        (("sweeper", *HEARS), "a function has it already"),
+        (("stock", *HEARS), "a collection of documents has it already"),
+        (("answer", *HEARS), "a category of events has it already"),
+        (("envelope", *HEARS), "tests/unit/test_envelope.py is there already"),
+        (("loyalty", "--hears", "OrderConfirmd"), "did you mean OrderConfirmed"),
+        (("loyalty", "--hears", ""), "name an event: FraudCleared"),
+        (("loyalty", "--hears", "OrderPlaced,OrderPlaced"), "OrderPlaced is named twice"),
+        (("loyalty", *HEARS, "--emits", "FraudCleared"), "FraudCleared is fraud's"),
+        (("loyalty", *HEARS, "--emits", "OrderPlaced"), "OrderPlaced is order's"),
+        (("loyalty", *HEARS, "--emits", "points_earned"), "'points_earned' cannot be an event's name"),
+        (("loyalty", *HEARS, "--emits", "LoyaltyState"), "'LoyaltyState' cannot be an event's name"),
+        (("loyalty", *HEARS, "--emits", "PointsEarnedV2"), "the plain name"),
+        (("loyalty", *HEARS, "--filter", "teir=high"), "did you mean tier"),
+        (("loyalty", *HEARS, "--filter", "total=100"), "brokers filter on kind, category, tier, channel"),
+        (("loyalty", *HEARS, "--filter", "tier=high"), "keeps OrderCancelled away, which has no tier"),
+        (("loyalty", "--hears", "OrderPlaced", "--filter", "tier=hihg"), "did you mean high"),
+        (("loyalty", "--hears", "OrderPlaced", "--filter", "tier="), "as in --filter tier=high,elevated"),
+        (("loyalty", *HEARS, "--filter", "category=answer"), "keeps OrderConfirmed away, whose category is order"),
+        (("loyalty", *HEARS, "--into", "/nowhere/shop"), "Python does not import from /nowhere"),
+        (("loyalty", *HEARS, "--into", "examples/my-shop"), "'my-shop' cannot be a package"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_may_be_meant_and_nothing_is_written(
+    arguments: tuple[str, ...], why: str
+) -> None:
+    before = files()
+    done = CliRunner().invoke(app, ["new", "service", *arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert why in done.stderr
+    assert files() == before
+
+
+def test_a_dry_run_shows_the_files_and_writes_none() -> None:
+    before = files()
+    wanted = ["new", "service", "loyalty", *HEARS, "--emits", "PointsEarned,PointsTakenBack", "--dry-run"]
+    done = CliRunner().invoke(app, [*wanted, "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["service"], said["written"]) == ("loyalty", False)
+    assert list(said["files"]) == ["functions/shared/orderflow/services/loyalty.py", "tests/unit/test_loyalty.py"]
+    assert "class PointsTakenBack(Event)" in next(iter(said["files"].values()))
+    assert "would write tests/unit/test_loyalty.py" in CliRunner().invoke(app, wanted).stdout
+    assert files() == before
