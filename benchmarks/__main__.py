@@ -20,8 +20,10 @@ from rich.table import Table
 
 from benchmarks.cold import programs as cold
 from benchmarks.cpu import programs as cpu
+from benchmarks.growth import benches as growing
 from benchmarks.rounds import Compared, against, as_json, compare, measure
 from benchmarks.size import sizes
+from orderflow_local.fleet import CLOUDS
 
 console = Console()
 
@@ -31,16 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="how often each program is run (default %(default)s)")
     parser.add_argument("--only", choices=BENCHES, action="append", help="one benchmark; may be given again")
+    parser.add_argument("--cloud", choices=CLOUDS, action="append", help="for throughput: one local cloud, not all")
+    parser.add_argument("--orders", type=int, default=200, help="for throughput (default %(default)s)")
     parser.add_argument("--smoke", action="store_true", help="one short round: does everything run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     chosen = parser.parse_args(arguments)
     rounds = 1 if chosen.smoke else chosen.rounds
+    benches = BENCHES | {"throughput": partial(growing.throughput, chosen.cloud or CLOUDS, chosen.orders)}
     machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
     report: dict[str, Any] = {"machine": machine, "rounds": rounds}
     with Progress(console=Console(stderr=True)) as bar:
         for name in chosen.only or BENCHES:
             task = bar.add_task(name, total=rounds)
-            report |= BENCHES[name](rounds, chosen.smoke, partial(_advance, bar, task))
+            report |= benches[name](rounds, chosen.smoke, partial(_advance, bar, task))
     if chosen.json:
         chosen.json.parent.mkdir(parents=True, exist_ok=True)
         chosen.json.write_text(json.dumps(report, indent=2) + "\n")
@@ -94,7 +99,16 @@ def _size(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str
     return {"size_bytes": {cloud: {name: asdict(each) for name, each in of.items()} for cloud, of in measured.items()}}
 
 
-BENCHES = {"cpu": _cpu, "cold": _cold, "size": _size}
+BENCHES: dict[str, Callable[[int, bool, Callable[[int], None]], dict[str, Any]]] = {
+    "cpu": _cpu,
+    "cold": _cold,
+    "size": _size,
+    "growth": growing.growth,
+    "hot": growing.hot,
+    "memory": growing.memory,
+    "simulator": growing.simulator,
+    "throughput": partial(growing.throughput, CLOUDS, 200),
+}
 
 
 def _print(title: str, unit: str, compared: dict[str, Compared]) -> None:

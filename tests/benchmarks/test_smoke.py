@@ -28,6 +28,11 @@ def test_every_program_runs_and_does_its_work(tmp_path: Path) -> None:
     for kind in ("cold_cpu_ms", "cold_wall_ms"):
         assert measured[kind].keys() == {"aws", "azure", "gcp"}
         assert all(each["figure"]["least"] > 0 for cloud in measured[kind].values() for each in cloud.values())
+    assert measured["growth"].keys() == {"by_orders_stored", "by_lines_an_order"}
+    assert all(each["figure"]["least"] > 0 for each in measured["hot_sku"]["100%"].values())
+    assert [moment["orders"] for moment in measured["memory"]] == [10, 20]
+    assert all(each > 0 for each in measured["simulator_sagas_a_second"].values())
+    assert measured["throughput"]["aws"]["orders_s"] > 0
     sizes = measured["size_bytes"]["aws"]
     assert all(0 < each["plain_zipped"] < each["zipped"] < each["unpacked"] for each in sizes.values())
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from orderflow_cli.cost.counting import SKUS, count
+from orderflow.settings import Settings
+from orderflow_cli.cost.counting import SKUS, Counted, Workflow, count
 
 FIGURES = ("executions", "http", "deliveries", "reads", "writes", "lost", "publish calls", "events")
 
@@ -56,3 +57,46 @@ def test_an_event_that_a_service_does_nothing_about_takes_no_call() -> None:
         ("notification", "OrderPlaced"),
         ("notification", "InventoryReserved"),
     }
+
+
+def test_an_order_takes_the_same_calls_and_bytes_however_many_orders_are_stored() -> None:
+    workflow = Workflow(together=True, clock=_Minutes())
+    orders = [workflow.run("shipped") for _ in range(60)]
+    assert orders[59].totals() == orders[10].totals()
+    assert abs(_written(orders[59]) - _written(orders[10])) < 20, "only numbers with more digits may be longer"
+
+
+@pytest.mark.parametrize("lines", [1, 2, 9, 50])
+def test_a_line_more_takes_four_reads_and_two_writes_more_and_no_more_events(lines: int) -> None:
+    totals = _of_lines(lines).totals()
+    assert totals["reads"] == 30 + 4 * lines
+    assert totals["writes"] == 33 + 2 * lines
+    assert (totals["deliveries"], totals["publish calls"], totals["events"]) == (27, 9, 9)
+
+
+def test_what_a_line_adds_to_the_bytes_written_does_not_depend_on_the_lines_before_it() -> None:
+    ten, thirty, fifty = (_written(_of_lines(lines)) for lines in (10, 30, 50))
+    assert (fifty - thirty) / (thirty - ten) < 1.05
+
+
+def _of_lines(lines: int) -> Counted:
+    dear = Settings(elevated_from=10**9, high_from=10**9, suspect_from=10**9)
+    return Workflow(skus=[f"SKU-{number:03d}" for number in range(lines)], settings=dear).run("shipped")
+
+
+def _written(order: Counted) -> int:
+    return sum(call.size for each in order.executions for call in each.calls if call.operation in ("insert", "replace"))
+
+
+class _Minutes:
+    """A minute later each time that it is asked, so that no two events share a minute's totals."""
+
+    def __init__(self) -> None:
+        self._now = 1_800_000_000.0
+
+    def now(self) -> float:
+        self._now += 60.0
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        return

@@ -136,10 +136,12 @@ _stopped: Any = None
 
 def _begin(stop: Any) -> None:
     """A process begins: Ctrl-C goes to all, and only the first one answers it. Garbage is collected between runs: in
-    one, the collector would walk the whole trace again and again."""
+    one, the collector would walk the whole trace again and again; and it need not walk what was there before the first.
+    """
     global _stopped
     _stopped = stop
     gc.disable()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -50,12 +50,13 @@ ROUNDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a run. ``world`` has the trace."""
+    """What came of a run; ``messages`` are deliveries that were handled to an outcome. ``world`` has the trace."""
 
     seed: int
     profile: str
     weather: Weather
     sagas: int
+    messages: int
     steps: int
     seconds: float
     outcomes: Counter[str]
@@ -179,6 +180,7 @@ class Run:
             profile=self.profile.name,
             weather=self.weather,
             sagas=len(self.workload.wishes),
+            messages=self.fleet.settled,
             steps=world.steps,
             seconds=world.time - BEGIN,
             outcomes=Counter(document["state"]["status"] for _, document in self.store.all("orders")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -34,6 +35,19 @@ def test_shared_documents_are_as_good_as_copies() -> None:
     for seed in range(5):
         shared, copied = (simulate(seed, "sqs", through_json=through_json) for through_json in (False, True))
         assert shared.world.fingerprint() == copied.world.fingerprint()
+
+
+def test_a_run_frees_itself_and_leaves_next_to_nothing_to_the_garbage_collector() -> None:
+    simulate(0, "sqs")
+    gc.collect()
+    gc.disable()
+    try:
+        for seed in range(2, 8):
+            simulate(seed, "sqs")
+        found = gc.collect()
+    finally:
+        gc.enable()
+    assert found < 1_000, "an error that is kept with its traceback ties a whole run to itself"
 
 
 def test_in_fair_weather_nothing_is_retried_and_every_order_ends() -> None:

@@ -82,6 +82,7 @@ class Invocation:
         self._world = fleet.world
         self._process = process
         self._service = service
+        self._handlers = handlers
         self._tags = tags
         self._killed_at = fleet.world.time + timeout
         self._ended = ended
@@ -100,6 +101,7 @@ class Invocation:
             places, step = self._driving.send(answer)
         except StopIteration as end:
             self._process.running -= 1
+            _forget_frames(end.value)
             self._ended(end.value)
             return
         finally:
@@ -244,11 +246,17 @@ class Invocation:
         self._world.note(self._process.name, step, how, self._subjects(places))
         self._fleet.count_death(self._service, self._tags)
         self._process.alive = False
-        self._died()
+        self._end()
 
     def _die_with_others(self) -> None:
         """Another invocation took the process with it."""
         self._fleet.count_death(self._service, self._tags)
+        self._end()
+
+    def _end(self) -> None:
+        """The handlers take no further step. One that was about to go on after an error is tied to itself by it."""
+        for handler in self._handlers:
+            handler.close()
         self._died()
 
     def _subjects(self, places: Sequence[int]) -> tuple[str, ...]:
@@ -274,6 +282,8 @@ class Fleet:
         self.ports = ports
         self.weather = weather
         self.stormy = True
+        self.settled = 0
+        """Deliveries that were handled to an outcome."""
         self.topic_down_until = 0.0
         """Until when most publishes fail."""
         self.acknowledged: dict[tuple[str, str], str] = {}
@@ -391,6 +401,7 @@ class Fleet:
             self.acknowledged[message.service, message.event_id] = outcome.note
             if outcome.note in ("handled", "duplicate"):
                 self.let_go(message.service, message.event_id)
+        self.settled += 1
         self._broker.settle(receipt, outcome)
 
     # What the report and the invariants need to know.

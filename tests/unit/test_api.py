@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
+from orderflow import api
 from orderflow.openapi import document
 from orderflow.ports import Unavailable
 from unit.issuer import Issuer
@@ -74,6 +75,14 @@ def test_a_price_that_was_read_is_trusted_for_a_while(web: Web) -> None:
     web.lab.store.overwrite("catalogue", "CUP", unit_price=9_999)
     assert web.place(("CUP", 1)).body["total"] == 1_200
     web.lab.clock.time += web.lab.settings.catalogue_cache + 1
+    assert web.place(("CUP", 1)).body["total"] == 9_999
+
+
+def test_a_process_does_not_remember_prices_without_end(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_MOST_PRICES", 1)
+    web.place(("CUP", 1))
+    web.place(("POT", 1))
+    web.lab.store.overwrite("catalogue", "CUP", unit_price=9_999)
     assert web.place(("CUP", 1)).body["total"] == 9_999
 
 

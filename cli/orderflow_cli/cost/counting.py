@@ -21,7 +21,7 @@ from orderflow.driver import run
 from orderflow.envelope import Envelope, canonical
 from orderflow.http import Request
 from orderflow.keys import safe_key
-from orderflow.ports import Conflict, Document, Page, Ports, Publisher, Store, Stored
+from orderflow.ports import Clock, Conflict, Document, Page, Ports, Publisher, Store, Stored
 from orderflow.processing import Done, Shell
 from orderflow.services import find
 from orderflow.services.inventory import STOCK, stock_key
@@ -35,7 +35,7 @@ MORE_PATHS = ("high-value", "fraud-suspected", "shipment-refused")
 """Further ends, which `docs/cost.md` does not count."""
 
 SKUS = ("CUP", "POT")
-"""An order has a line of each."""
+"""An order has a line of each, unless others are named."""
 
 _WARMING = 6
 """Orders after which a process trusts what it remembers (`orderflow.recent`)."""
@@ -183,13 +183,21 @@ class _Trusting(TokenVerifier):
 
 class Workflow:
     """The workflow with its calls counted. ``together``: one process for each service, which remembers what it wrote;
-    otherwise each delivery finds a process that remembers nothing."""
+    otherwise each delivery finds a process that remembers nothing. An order has a line of each of ``skus``."""
 
     def __init__(
-        self, store: Store | None = None, publisher: Publisher | None = None, *, together: bool = False
+        self,
+        store: Store | None = None,
+        publisher: Publisher | None = None,
+        *,
+        together: bool = False,
+        skus: Sequence[str] = SKUS,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        self._settings = Settings()
-        self._clock = _Clock()
+        self._settings = settings or Settings()
+        self._clock = clock or _Clock()
+        self._skus = skus
         self._plain = store or MemoryStore()
         self._broker = MemoryBroker.of(topology.build())
         self._store = CountingStore(self._plain)
@@ -234,7 +242,7 @@ class Workflow:
         quantity = quantities.get(path, 1)
         customer = "hermit" if path == "shipment-refused" else "somebody"
         token = "tok_refused" if path == "payment-refused" else "tok_visa"
-        lines = [{"sku": sku, "quantity": quantity} for sku in SKUS]
+        lines = [{"sku": sku, "quantity": quantity} for sku in self._skus]
         body = {"lines": lines, "payment_token": token}
         return self._request("POST", "/orders", canonical(body), customer)
 
@@ -298,7 +306,7 @@ class Workflow:
         return sum(own.values())
 
     def _seed(self) -> None:
-        for number, sku in enumerate(SKUS, 1):
+        for number, sku in enumerate(self._skus, 1):
             state = {"sku": sku, "name": sku, "unit_price": 1_000 * number, "currency": "EUR"}
             self._insert("catalogue", safe_key(sku), state)
             for shard in range(self._settings.stock_shards):

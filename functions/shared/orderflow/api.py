@@ -43,6 +43,8 @@ Handler = Callable[[str, Request, list[str]], Steps[Reply]]
 PAGE = 20
 LARGEST_PAGE = 100
 LARGEST_TOTAL = 10**12
+_MOST_PRICES = 1_000
+"""Prices that a process remembers; one more, and it begins anew."""
 
 
 class Problem(Exception):
@@ -268,6 +270,8 @@ class Api:
             if stored is None:
                 return None
             price = stored.document["state"]
+            if len(self._prices) >= _MOST_PRICES:
+                self._prices.clear()
             self._prices[sku] = (now, price)
         return price
 

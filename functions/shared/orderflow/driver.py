@@ -56,7 +56,7 @@ def interleave(
         for index, answer in waiting:
             steps = batch[index]
             try:
-                step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+                step = _go_on(steps, answer)
                 owing = False  # An external system was called: stopping before that is recorded could send twice.
                 while not isinstance(step, Publish):
                     if late() and not owing:
@@ -64,7 +64,7 @@ def interleave(
                         break
                     owing = owing or isinstance(step, Ask)
                     answer = yield (index,), step
-                    step = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+                    step = _go_on(steps, answer)
                 else:
                     parked.append((index, step))
             except StopIteration as end:
@@ -82,3 +82,17 @@ def interleave(
                 answers = [Unavailable(str(answers))] * len(parked)
             waiting = list(zip(places, answers, strict=True))
     return results
+
+
+def _go_on(steps: Steps[Any], answer: Any) -> Step:
+    """A handler's next step. An error that it got over lets go of the frames that it passed: they would hold it, and it
+    them, until the garbage collector comes."""
+    if not isinstance(answer, Exception):
+        return steps.send(answer)
+    try:
+        step = steps.throw(answer)
+    except StopIteration:
+        answer.__traceback__ = None
+        raise
+    answer.__traceback__ = None
+    return step

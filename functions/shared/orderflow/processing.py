@@ -322,7 +322,7 @@ class Shell:
             try:
                 yield from self._change(service, key, change, changes)
             except Declined as declined:
-                return declined
+                return declined.with_traceback(None)  # The frames that it passed would hold it, and it them.
         return Applied()
 
     def _change(self, service: Service[S], key: str, change: Change, changes: Changes) -> Steps[None]:

@@ -1,0 +1,1 @@
+"""How fast the crash simulator is, beside plain choreographies of the same workflow that meet no faults."""
