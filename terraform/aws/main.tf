@@ -93,7 +93,7 @@ module "functions" {
       reads           = service.collections.read
       timeout_s       = service.limits.timeout_s
       trigger         = service.trigger
-      uses            = concat(service.uses, length(concat(service.emits, try(service.hears, []))) > 0 ? local.signing : [])
+      uses            = concat(service.uses, length(concat(service.emits, try(service.hears, []))) > 0 ? local.signing : [], service.trigger == "http" ? local.webhook : [])
       writes          = service.collections.write
     }
   }
@@ -109,7 +109,7 @@ module "api" {
   max_concurrency  = local.doors[local.door].limits.max_concurrency
   oidc             = { issuer = var.oidc.issuer, audience = var.oidc.audience }
   timeout_s        = local.doors[local.door].limits.timeout_s
-  unguarded_routes = ["GET /health", "GET /openapi.json"]
+  unguarded_routes = concat(["GET /health", "GET /openapi.json"], length(local.webhook) == 0 ? [] : ["POST /webhooks/stripe"])
 }
 
 module "schedule" {

@@ -23,10 +23,14 @@ locals {
 locals {
   limits = { for name, service in local.services : name => service.limits }
 
-  external_systems = toset(concat(flatten([for service in values(local.services) : try(service.uses, [])]), local.signing))
+  external_systems = toset(concat(flatten([for service in values(local.services) : try(service.uses, [])]), local.signing, ["webhook"]))
 
   # Where events are signed, who emits or hears them has the keys (functions/shared/orderflow/signatures.py).
   signing = lookup(var.settings, "signatures", "off") == "off" ? [] : ["signing"]
+
+  # Where the gateway tells things by itself, the API hears it: with a secret of its own, and with the gateway's to ask
+  # which order's payment it is about (functions/shared/orderflow/webhooks.py).
+  webhook = contains(keys(var.systems), "webhook") ? ["gateway", "webhook"] : []
 
   archive_bucket = one([for service in values(local.services) : service.bucket if service.trigger == "sink"])
   drop_bucket    = one([for service in values(local.services) : service.bucket if service.trigger == "object"])
@@ -61,7 +65,7 @@ locals {
       maximum_instance_count = try(module.api.maximum_instance_count[name], local.limits[name].max_concurrency)
       settings               = merge(try(module.api.settings[name], {}), local.provider_settings[name])
       trigger                = service.trigger
-      uses                   = concat(try(service.uses, []), length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
+      uses                   = concat(try(service.uses, []), length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [], service.trigger == "http" ? local.webhook : [])
     }
   }
 
@@ -74,7 +78,7 @@ locals {
   # What a function is told of the external systems that it uses.
   provider_settings = {
     for name, service in local.services : name => merge({}, [
-      for system in try(service.uses, []) : merge(
+      for system in concat(try(service.uses, []), service.trigger == "http" ? ["webhook"] : []) : merge(
         { "ORDERFLOW_${upper(system)}" = var.systems[system].provider },
         { for option, value in var.systems[system].options : "ORDERFLOW_${upper(system)}_${upper(option)}" => value },
       ) if contains(keys(var.systems), system)

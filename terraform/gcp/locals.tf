@@ -21,10 +21,14 @@ locals {
 
   archive_bucket   = module.objects.buckets[one(values(local.sinks)).bucket]
   drop_bucket      = module.objects.buckets[one(values(local.watching)).bucket]
-  external_systems = toset(concat(flatten([for service in values(local.functions) : service.uses]), local.signing))
+  external_systems = toset(concat(flatten([for service in values(local.functions) : service.uses]), local.signing, ["webhook"]))
 
   # Where events are signed, who emits or hears them has the keys (functions/shared/orderflow/signatures.py).
   signing = lookup(var.settings, "signatures", "off") == "off" ? [] : ["signing"]
+
+  # Where the gateway tells things by itself, the API hears it: with a secret of its own, and with the gateway's to ask
+  # which order's payment it is about (functions/shared/orderflow/webhooks.py).
+  webhook = contains(keys(var.systems), "webhook") ? ["gateway", "webhook"] : []
 
   # The functions read environment variables (orderflow.settings).
   settings = { for name, value in var.settings : "ORDERFLOW_${upper(name)}" => value }
@@ -35,7 +39,7 @@ locals {
   # What a function is told of the external systems that it uses.
   provider_settings = {
     for name, service in local.functions : name => merge({}, [
-      for system in try(service.uses, []) : merge(
+      for system in concat(try(service.uses, []), service.trigger == "http" ? ["webhook"] : []) : merge(
         { "ORDERFLOW_${upper(system)}" = var.systems[system].provider },
         { for option, value in var.systems[system].options : "ORDERFLOW_${upper(system)}_${upper(option)}" => value },
       ) if contains(keys(var.systems), system)

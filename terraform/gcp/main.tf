@@ -83,7 +83,7 @@ module "functions" {
   secrets               = var.secrets
   services = {
     for name, service in local.functions : name => merge(service, {
-      uses     = concat(service.uses, length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [])
+      uses     = concat(service.uses, length(concat(try(service.emits, []), try(service.hears, []))) > 0 ? local.signing : [], service.trigger == "http" ? local.webhook : [])
       settings = local.provider_settings[name]
     })
   }

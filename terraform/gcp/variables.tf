@@ -143,7 +143,7 @@ variable "region" {
 }
 
 variable "secrets" {
-  description = "Names of the external systems (`uses` in the topology) that need a secret, and `signing` where settings.signatures is on. Made empty: the value is put in by hand and is never in the state."
+  description = "Names of the external systems (`uses` in the topology) that need a secret, `webhook` where there is one, and `signing` where settings.signatures is on. Made empty: the value is put in by hand and is never in the state."
   type        = set(string)
   default     = []
   nullable    = false
@@ -205,7 +205,7 @@ variable "settings" {
 }
 
 variable "systems" {
-  description = "Providers of the external systems (`uses` in the topology) and their options, as docs/providers.md lists them. A system that is not named is simulated."
+  description = "Providers of the external systems (`uses` in the topology, and `webhook`, by which the gateway tells things by itself) and their options, as docs/providers.md lists them. A system that is not named is simulated."
   type = map(object({
     provider = string
     options  = optional(map(string), {})
@@ -226,6 +226,11 @@ variable "systems" {
   validation {
     condition     = alltrue([for name, system in var.systems : contains(var.secrets, name) || contains(["ses", "simulated", "sns"], system.provider)])
     error_message = "secrets must name every system whose provider wants credentials: all but ses and sns do."
+  }
+
+  validation {
+    condition     = contains(keys(var.systems), "webhook") ? alltrue([for system in ["gateway", "webhook"] : try(var.systems[system].provider, "") == "stripe"]) : !contains(var.secrets, "webhook")
+    error_message = "systems may name webhook, and secrets with it, where the provider of webhook and gateway is stripe."
   }
 
   validation {

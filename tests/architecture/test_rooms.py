@@ -128,10 +128,11 @@ def event_class(value: object) -> bool:
 
 
 def test_nobody_but_its_owner_takes_a_services_insides() -> None:
-    """The rest of the shell finds services by name. The order's own API and sweeper, the list of orders that stand
-    still, and the stock files, are declared exceptions."""
+    """The rest of the shell finds services by name. The order's own API, webhook and sweeper, the list of orders
+    that stand still, and the stock files, are declared exceptions."""
     takers = {
         "orderflow.api": "orderflow.services.order",
+        "orderflow.webhooks": "orderflow.services.order",
         "orderflow.sweeper": "orderflow.services.order",
         "orderflow.stuck": "orderflow.services.order",
         "orderflow.files": "orderflow.services.inventory",

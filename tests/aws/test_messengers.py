@@ -27,7 +27,8 @@ QUEUES = {"ORDERFLOW_QUEUES_URL": "https://sqs.eu-west-1.amazonaws.com/1/"}
 def choice(system: str, **options: str) -> Choice:
     """A choice of the provider for a system."""
     clock = SystemClock()
-    return Choice(system, options, Secret(MemorySecrets(), system, clock), MemoryStore(), clock)
+    secrets = MemorySecrets()
+    return Choice(system, options, Secret(secrets, system, clock), secrets, MemoryStore(), clock)
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ class StripeStub:
                 first = ids.index(seen.query["starting_after"]) + 1 if "starting_after" in seen.query else 0
                 page = recent[first : first + int(seen.query["limit"])]
                 return _list(page, "list", seen.path, more=first + len(page) < len(recent))
-            case ["payment_intents", intent_id]:
+            case ["payment_intents", intent_id] if intent_id in self.intents:
                 return Answer(200, json.dumps(self.intents[intent_id]))
             case ["refunds"]:
                 intent_id = seen.query["payment_intent"]

@@ -23,6 +23,13 @@ def web(lab: Lab, issuer: Issuer) -> Web:
     return Web.make(lab, issuer)
 
 
+class Deaf:
+    """A webhook that takes everything for no matter of ours."""
+
+    def notice(self, **_: Any) -> dict[str, Any]:
+        return {"status": "ignored"}
+
+
 def code(answer: Any) -> str:
     """The code of a problem."""
     return str(answer.body["type"]).removeprefix("urn:orderflow:problem:")
@@ -568,6 +575,7 @@ def test_the_openapi_document_is_valid() -> None:
 
 def test_the_openapi_document_has_every_route_and_no_other(web: Web) -> None:
     """Of all methods on all documented paths, exactly the documented ones are allowed."""
+    web.lab.ports.dependencies["webhook"] = Deaf()  # type: ignore[index]
     for template, operations in document()["paths"].items():
         for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
             answer = web.app.respond(web.request(method, template.replace("{id}", "o-1"), {}))

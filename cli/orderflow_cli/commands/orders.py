@@ -1,4 +1,4 @@
-"""``orderflow orders``: place, show, list, cancel, timeline, trace, stuck."""
+"""``orderflow orders``: place, show, list, cancel, settle, timeline, trace, stuck."""
 
 from __future__ import annotations
 
@@ -121,6 +121,27 @@ def cancel(
         say_json(row)
     else:
         say(f"{row.order_id}  {row.status}  {row.reason or ''}")
+
+
+@app.command(epilog=CODES)
+@operation
+def settle(
+    doors: Doors,
+    order_id: OrderId,
+    how: Annotated[str, typer.Option("--how", help="How the customer got the money; the customer may read it.")],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Settle an order whose refund the gateway could not carry out, once the money was given back in another way."""
+    if dry_run:
+        row = ops.show(doors, order_id).row
+        note("nothing was changed")
+    else:
+        row = ops.settle_order(doors, order_id, how)
+    if as_json:
+        say_json(row)
+    else:
+        say(f"{row.order_id}  {row.status}{'' if row.closed else ', not closed'}")
 
 
 @app.command("timeline", epilog=CODES)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from orderflow.ports import Conflict, Stored
 from orderflow.processing import Shell
 from orderflow.record import Cause, Record, envelopes, load
 from orderflow.services import find
-from orderflow.services.order import SERVICE, Order, cancel
+from orderflow.services.order import SERVICE, Order, cancel, settled
 from orderflow.steps import Get, Steps
 from orderflow.stuck import Stuck, stuck
 from orderflow_cli.hints import Exit
@@ -167,6 +167,29 @@ def _cancel(shell: Shell, order_id: str, reason: str) -> Steps[OrderRow]:
         yield from shell.publish(record.emitted())
         assert record.state is not None
         return _row(record.state)
+    raise CannotDo("the order is being changed all the time", "try again in a moment")
+
+
+def settle_order(doors: Doors, order_id: str, how: str) -> OrderRow:
+    """Say how the money of a refund that failed was given back instead, which the customer may read; the order closes.
+    Raises `CannotDo` where no refund of it failed."""
+    return run(_settle(doors.shell(), order_id, f"settled: {how}"[:300]), doors.ports)
+
+
+def _settle(shell: Shell, order_id: str, note: str) -> Steps[OrderRow]:
+    for _ in range(shell.settings.conflict_tries):
+        stored: Stored | None = yield Get(SERVICE.collection, safe_key(order_id))
+        record = load(SERVICE, stored)
+        if record.state is None:
+            raise CannotDo(f"there is no order {order_id}", "orderflow orders list shows their ids")
+        if not record.state.refund_failed:
+            raise CannotDo("there is nothing to settle: no refund of the order has failed, or it is settled")
+        order = settled(record.state, note, shell.clock.now())
+        try:
+            yield from shell.commit(SERVICE, safe_key(order_id), replace(record, state=order))
+        except Conflict:
+            continue
+        return _row(order)
     raise CannotDo("the order is being changed all the time", "try again in a moment")
 
 

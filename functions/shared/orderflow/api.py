@@ -1,8 +1,8 @@
 """The HTTP API, framework-free: a request in, a response out, the same on every cloud.
 
 Routes: ``POST /orders``, ``GET /orders``, ``GET /orders/{id}``, ``POST /orders/{id}/cancel``, ``GET|PUT
-/customers/me``, ``GET /openapi.json``, ``GET /health``. Errors are RFC 9457 problem documents. One sees one's own
-orders only: another's is not found."""
+/customers/me``, ``GET /openapi.json``, ``GET /health``, and where Stripe is heard ``POST /webhooks/stripe``. Errors are
+RFC 9457 problem documents. One sees one's own orders only: another's is not found."""
 
 from __future__ import annotations
 
@@ -104,12 +104,14 @@ class Customer(BaseModel):
 
 
 class Api:
-    """The API of one process; it keeps the prices that it has read for a while."""
+    """The API of one process; it keeps the prices that it has read for a while. ``webhook``: whether the gateway may
+    tell things by itself."""
 
-    def __init__(self, shell: Shell, verifier: TokenVerifier) -> None:
+    def __init__(self, shell: Shell, verifier: TokenVerifier, *, webhook: bool = False) -> None:
         self._shell = shell
         self._settings = shell.settings
         self._verifier = verifier
+        self._webhook = webhook
         self._rates = Rates(shell.settings, shell.clock)
         self._prices: dict[str, tuple[float, dict[str, Any]]] = {}
 
@@ -145,6 +147,12 @@ class Api:
                 return 200, document(), {}
             case _, ["health"] | ["openapi.json"]:
                 raise _not_allowed(["GET"])
+            case "POST", ["webhooks", "stripe"] if self._webhook:
+                from orderflow.webhooks import hear
+
+                return (yield from hear(self._shell, request))
+            case _, ["webhooks", "stripe"] if self._webhook:
+                raise _not_allowed(["POST"])
         handler = self._handler(request.method, parts)
         customer = self._customer(request)
         if request.method != "GET" and (wait := (yield from self._rates.wait(customer))):

@@ -95,7 +95,7 @@ class App:
         from orderflow.api import Api
         from orderflow.auth import TokenVerifier
 
-        return Api(self._shell, TokenVerifier(self.settings))
+        return Api(self._shell, TokenVerifier(self.settings), webhook="webhook" in self.ports.dependencies)
 
     def _perform(self, service: str, steps: Steps[T], deadline: float) -> T | Exception:
         """Drive a handler that no message is behind."""

@@ -16,7 +16,7 @@ class Request:
     body: bytes = b""
 
 
-_SEGMENTS = frozenset({"health", "openapi.json", "orders", "cancel", "customers", "me"})
+_SEGMENTS = frozenset({"health", "openapi.json", "orders", "cancel", "customers", "me", "webhooks", "stripe"})
 
 
 def route(path: str) -> str:

@@ -47,6 +47,7 @@ def document() -> dict[str, Any]:
                     "requestBody": _body("Customer"),
                 },
             },
+            "/webhooks/stripe": {"post": _webhook()},
             "/health": {"get": {"summary": "Liveness", "security": [], "responses": {"200": {"description": "Up"}}}},
             "/openapi.json": {
                 "get": {"summary": "This document", "security": [], "responses": {"200": {"description": "OpenAPI"}}}
@@ -78,6 +79,23 @@ def _place() -> dict[str, Any]:
         "description": "The same key and body give the same order.",
     }
     return {**operation, "parameters": [key], "requestBody": _body("OrderRequest")}
+
+
+def _webhook() -> dict[str, Any]:
+    operation = _operation(
+        "Stripe tells of a refund that failed or of a dispute",
+        {"200": {"description": "Noted, known already, or no matter of ours"}},
+        {
+            "400": "Not signed by Stripe within five minutes, or no event of its API",
+            "404": "Stripe's webhook is not switched on here",
+            "409": "The order is being changed by another request; tell it again",
+            "413": "Too large",
+        },
+    )
+    del operation["responses"]["401"]
+    header = {"name": "Stripe-Signature", "in": "header", "required": True, "schema": {"type": "string"}}
+    event = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {**operation, "security": [], "parameters": [header], "requestBody": event}
 
 
 def _list() -> dict[str, Any]:

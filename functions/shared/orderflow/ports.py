@@ -231,10 +231,21 @@ class Messenger(Protocol):
         Raises `Unavailable` where it may or may not have been sent. ``key`` goes to providers that know such keys."""
 
 
+class Webhook(Protocol):
+    """How the gateway tells by itself of what happened later."""
+
+    def notice(self, *, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        """What a request to the webhook says, its body as it came. ``{"status": "told", "fact": "refund-failed" |
+        "dispute-opened", "order_id", "reference", "reason"}``: ``reference`` is the gateway's id of the refund or the
+        dispute, ``reason`` a code. ``{"status": "ignored"}`` where it is no matter of ours, ``{"status": "refused",
+        "reason"}`` where the gateway did not say it. Raises `Unavailable`."""
+
+
 @dataclass(slots=True)
 class Ports:
     """Everything a cloud's wiring hands to the shell. ``dependencies`` are the external systems by name (``gateway``,
-    ``carrier``, ``email``, ``sms``, ``push``): each has its own circuit breaker."""
+    ``carrier``, ``email``, ``sms``, ``push``): each has its own circuit breaker. ``webhook`` is among them where the
+    gateway tells things by itself."""
 
     store: Store
     publisher: Publisher

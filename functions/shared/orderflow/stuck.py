@@ -16,7 +16,8 @@ from orderflow.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What an order waits for: one of these kinds of event, from this service. ``status`` is that of the service's own
+    """What an order waits for: one of these kinds of event, from this service, or that an operator settles what the
+    service could not, by the command in their place. ``status`` is that of the service's own
     document about the order, None where it has none; ``error`` is why its last attempt failed, None where none did."""
 
     service: str
@@ -79,6 +80,8 @@ def _owed(order: Order, settings: Settings) -> Iterable[tuple[str, tuple[str, ..
                 yield "inventory", ("InventoryReleased",)
             if not order.refunded:
                 yield "payment", ("PaymentRefunded", "PaymentVoided")
+            if order.refund_failed:
+                yield "payment", ("orderflow orders settle",)
 
 
 def _awaited(store: Store, record: Record[Order], service: str, kinds: tuple[str, ...]) -> Awaited:

@@ -25,6 +25,11 @@ run "without_a_choice_nothing_is_told" {
     condition     = alltrue([for settings in values(module.functions.provider_settings) : length(settings) == 0])
     error_message = "A function is told of a provider that nobody has chosen."
   }
+
+  assert {
+    condition     = module.api.unguarded_routes == toset(["GET /health", "GET /openapi.json"])
+    error_message = "A route is open that nobody has chosen."
+  }
 }
 
 run "stripe_is_told_to_payment_alone" {
@@ -73,6 +78,52 @@ run "mail_by_ses_and_texts_by_sns_are_allowed_to_who_sends_them_and_to_nobody_el
     condition     = !can(module.functions.grants.email.ReadSecrets)
     error_message = "SES needs no secret."
   }
+}
+
+run "stripes_webhook_is_heard_by_the_api_with_its_secret_and_the_gateways" {
+  command = plan
+
+  variables {
+    secrets = ["gateway", "webhook"]
+    systems = { gateway = { provider = "stripe" }, webhook = { provider = "stripe" } }
+  }
+
+  assert {
+    condition     = jsonencode(module.functions.provider_settings.api) == jsonencode({ ORDERFLOW_WEBHOOK = "stripe" }) && jsonencode(module.functions.provider_settings.payment) == jsonencode({ ORDERFLOW_GATEWAY = "stripe" })
+    error_message = "The API is not told that Stripe is heard, or another function is."
+  }
+
+  assert {
+    condition     = join(",", module.functions.grants.api.ReadSecrets.resources) == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:orderflow-dev-gateway-??????,arn:aws:secretsmanager:eu-west-1:123456789012:secret:orderflow-dev-webhook-??????" && length(module.functions.grants.payment.ReadSecrets.resources) == 1
+    error_message = "The webhook's secret can be read by another function than the API, or not by it."
+  }
+
+  assert {
+    condition     = module.api.unguarded_routes == toset(["GET /health", "GET /openapi.json", "POST /webhooks/stripe"])
+    error_message = "Stripe has no bearer token: the gateway must let it through to the function, which checks its signature."
+  }
+}
+
+run "a_webhook_without_its_gateway_is_refused" {
+  command = plan
+
+  variables {
+    secrets = ["webhook"]
+    systems = { webhook = { provider = "stripe" } }
+  }
+
+  expect_failures = [var.systems]
+}
+
+run "a_webhooks_secret_without_the_webhook_is_refused" {
+  command = plan
+
+  variables {
+    secrets = ["gateway", "webhook"]
+    systems = { gateway = { provider = "stripe" } }
+  }
+
+  expect_failures = [var.systems]
 }
 
 run "a_provider_without_its_secret_is_refused" {

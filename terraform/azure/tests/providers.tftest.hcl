@@ -68,6 +68,47 @@ run "mail_by_azure_is_told_to_the_service_that_sends_it_and_its_secret_is_for_it
   }
 }
 
+run "stripes_webhook_is_heard_by_the_api_with_its_secret_and_the_gateways" {
+  command = plan
+
+  variables {
+    secrets = ["gateway", "webhook"]
+    systems = { gateway = { provider = "stripe" }, webhook = { provider = "stripe" } }
+  }
+
+  assert {
+    condition     = jsonencode(module.functions.provider_settings.api) == jsonencode({ ORDERFLOW_WEBHOOK = "stripe" }) && jsonencode(module.functions.provider_settings.payment) == jsonencode({ ORDERFLOW_GATEWAY = "stripe" })
+    error_message = "The API is not told that Stripe is heard, or another function is."
+  }
+
+  assert {
+    condition     = toset([for why, role in module.functions.permissions : why if role == "Key Vault Secrets User"]) == toset(["api/secret-gateway", "api/secret-webhook", "payment/secret-gateway"])
+    error_message = "The webhook's secret can be read by another function than the API, or not by it."
+  }
+}
+
+run "a_webhook_without_its_gateway_is_refused" {
+  command = plan
+
+  variables {
+    secrets = ["webhook"]
+    systems = { webhook = { provider = "stripe" } }
+  }
+
+  expect_failures = [var.systems]
+}
+
+run "a_webhooks_secret_without_the_webhook_is_refused" {
+  command = plan
+
+  variables {
+    secrets = ["gateway", "webhook"]
+    systems = { gateway = { provider = "stripe" } }
+  }
+
+  expect_failures = [var.systems]
+}
+
 run "a_provider_without_its_secret_is_refused" {
   command = plan
 

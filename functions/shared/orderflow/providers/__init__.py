@@ -27,12 +27,13 @@ SIMULATED = "simulated"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a provider is made of: the system that it stands for, its options by lower-case name, its secret, and the
-    store for what it must remember."""
+    """What a provider is made of: the system that it stands for, its options by lower-case name, its secret (and where
+    others are), and the store for what it must remember."""
 
     system: str
     options: Mapping[str, str]
     secret: Secret
+    secrets: Secrets
     store: Store
     clock: Clock
 
@@ -72,6 +73,8 @@ _EVERYWHERE: dict[str, dict[str, Make]] = {
     "email": {SIMULATED: _messenger, "acs": _module("acs"), "sendgrid": _module("sendgrid")},
     "sms": {SIMULATED: _messenger, "twilio": _module("twilio")},
     "push": {SIMULATED: _messenger, "fcm": _module("fcm")},
+    # The simulated gateway tells nothing by itself.
+    "webhook": {SIMULATED: lambda _: None, "stripe": _module("stripe_webhook")},
 }
 """Providers by system and name that every cloud has."""
 
@@ -83,14 +86,15 @@ def from_environment(
     secrets: Secrets,
     own: Mapping[str, Mapping[str, Make]] | None = None,
 ) -> dict[str, Any]:
-    """The providers by dependency name; ``own`` are those that only this cloud has. Raises `BadSetting` for a provider
-    that there is not, and for an option that is missing or wrong."""
-    return {
+    """The providers by dependency name; ``own`` are those that only this cloud has. ``webhook`` is there where one was
+    chosen. Raises `BadSetting` for a provider that there is not, and for an option that is missing or wrong."""
+    made = {
         system: _chosen(system, environ, {**everywhere, **(own or {}).get(system, {})})(
-            Choice(system, _options(system, environ), Secret(secrets, system, clock), store, clock)
+            Choice(system, _options(system, environ), Secret(secrets, system, clock), secrets, store, clock)
         )
         for system, everywhere in _EVERYWHERE.items()
     }
+    return {system: provider for system, provider in made.items() if provider is not None}
 
 
 def _chosen(system: str, environ: Mapping[str, str], makes: Mapping[str, Make]) -> Make:

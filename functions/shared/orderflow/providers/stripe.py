@@ -34,7 +34,7 @@ _PAGES = 20
 
 _TAKEN = ("succeeded",)
 _GIVEN_BACK = ("succeeded", "pending", "requires_action")
-"""States of a refund that is on its way; what fails later is told by a webhook."""
+"""States of a refund that is on its way; what fails later `orderflow.providers.stripe_webhook` hears of."""
 
 _CUSTOMERS_FAULT = ("payment_method", "amount", "currency")
 _KEPT_QUIET = ("fraudulent", "lost_card", "merchant_blacklist", "stolen_card")
@@ -46,10 +46,11 @@ _TIMES_100 = ("ISK", "UGX")
 
 def make(choice: Choice) -> StripeGateway:
     """The gateway; option ``url`` for another address than Stripe's."""
-    return StripeGateway(Web("Stripe", choice.option("url", API), choice.secret, choice.clock, _sign), choice.clock)
+    return StripeGateway(Web("Stripe", choice.option("url", API), choice.secret, choice.clock, sign), choice.clock)
 
 
-def _sign(value: str, _call: Call) -> dict[str, str]:
+def sign(value: str, _call: Call) -> dict[str, str]:
+    """The secret is a key of the account's; the answers are of the version that is read here."""
     return {"authorization": f"Bearer {value}", "stripe-version": VERSION}
 
 
@@ -88,7 +89,7 @@ class StripeGateway:
             return self._known(order_id)
         if reply.status == 400 and error.get("param") in _CUSTOMERS_FAULT:
             return {"status": "refused", "reason": f"not accepted: {_code(error)}"}
-        raise _refusal(reply)
+        raise refusal(reply)
 
     def refund(self, *, key: str, charge_id: str, amount: int, currency: str) -> dict[str, Any]:
         fields = {
@@ -114,7 +115,7 @@ class StripeGateway:
             return refunded
         if reply.status in (400, 402, 404):
             return {"status": "refused", "reason": _code(error)}
-        raise _refusal(reply)
+        raise refusal(reply)
 
     def lookup(self, *, order_id: str) -> dict[str, Any]:
         intents = [self._intent(intent_id) for intent_id in self._intent_ids(order_id)]
@@ -175,7 +176,7 @@ class StripeGateway:
     def _read(self, path: str, query: dict[str, str]) -> dict[str, Any]:
         reply = self._web.get(path, query)
         if reply.status != 200:
-            raise _refusal(reply)
+            raise refusal(reply)
         value = reply.json()
         if "id" not in value and "data" not in value:
             raise Unavailable("Stripe answered what is no object of its API")
@@ -218,7 +219,7 @@ def _decline(error: dict[str, Any]) -> str:
     return "generic_decline" if code in _KEPT_QUIET else str(code)
 
 
-def _refusal(reply: Reply) -> Exception:
+def refusal(reply: Reply) -> Exception:
     """An answer that is no answer to the payment."""
     error = _error(reply)
     if reply.status == 409:

@@ -2,7 +2,7 @@
 
 States: pending -> confirmed -> shipped, pending -> cancelled, and confirmed -> cancelled when the carrier refuses for
 good. ``closed`` means that nobody owes the order anything: it is shipped, or it is cancelled and both inventory and
-payment have answered the cancellation."""
+payment have answered the cancellation. A refund that fails later opens it again, until somebody has settled it."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ class Order(State):
     suspected: bool = False
     released: bool = False
     refunded: bool = False
+    refund_failed: bool = False
     closed: bool = False
     reason: str | None = None
     tracking: str | None = None
@@ -134,6 +135,21 @@ def cancel(order: Order, reason: str, now: float) -> Commit[Order]:
         currency=order.currency,
     )
     return Commit(cancelled, (event,))
+
+
+def told(order: Order, fact: str, reference: str, now: float) -> Order:
+    """Note what the gateway told by itself: a fact (`orderflow.ports.Webhook`) by the gateway's id of the matter. A
+    cancelled order whose refund failed is owed its money: it is open until that is `settled`. The gateway's reason is
+    not noted: customers read this."""
+    noted = _noted(order, f"{fact}: {reference}", now)
+    if fact != "refund-failed" or order.status != "cancelled":
+        return noted
+    return noted.model_copy(update={"refund_failed": True, "closed": False})
+
+
+def settled(order: Order, note: str, now: float) -> Order:
+    """The money of a refund that failed was given back in another way."""
+    return _closed_if_answered(_noted(order, note, now).model_copy(update={"refund_failed": False}))
 
 
 def decide(order: Order | None, event: Event, context: Context) -> Decision[Order]:
@@ -209,21 +225,25 @@ def _shipment_refused(order: Order, event: ShipmentRefused, context: Context) ->
 
 
 def _released(order: Order, _event: InventoryReleased, _context: Context) -> Decision[Order]:
-    return _close_if_answered(order.model_copy(update={"released": True}))
+    return Commit(_closed_if_answered(order.model_copy(update={"released": True})))
 
 
 def _refunded(order: Order, _event: PaymentRefunded | PaymentVoided, _context: Context) -> Decision[Order]:
-    return _close_if_answered(order.model_copy(update={"refunded": True}))
+    return Commit(_closed_if_answered(order.model_copy(update={"refunded": True})))
 
 
-def _close_if_answered(order: Order) -> Decision[Order]:
-    answered = order.status == "cancelled" and order.released and order.refunded
-    return Commit(order.model_copy(update={"closed": order.closed or answered}))
+def _closed_if_answered(order: Order) -> Order:
+    answered = order.status == "cancelled" and order.released and order.refunded and not order.refund_failed
+    return order.model_copy(update={"closed": order.closed or answered})
 
 
 def _move(order: Order, status: Status, now: float, note: str | None = None, **update: str) -> Order:
-    entry = Change(status=status, at=rfc3339(now), note=note)
-    return order.model_copy(update={"status": status, "history": (*order.history, entry), **update})
+    return _noted(order.model_copy(update={"status": status, **update}), note, now)
+
+
+def _noted(order: Order, note: str | None, now: float) -> Order:
+    entry = Change(status=order.status, at=rfc3339(now), note=note)
+    return order.model_copy(update={"history": (*order.history, entry)})
 
 
 _DECISIONS: dict[type[Event], Callable[..., Decision[Order]]] = {

@@ -43,6 +43,11 @@ output "push" {
   }
 }
 
+output "secret_readers" {
+  description = "Which service may read which secret: `<service>-<secret>`."
+  value       = toset(keys(local.secret_readers))
+}
+
 output "secrets" {
   description = "Ids of the secrets that wait for a value, by name."
   value       = { for name, secret in google_secret_manager_secret.this : name => secret.id }
