@@ -198,7 +198,7 @@ class Workflow:
         self._settings = settings or Settings()
         self._clock = clock or _Clock()
         self._skus = skus
-        self._plain = store or MemoryStore()
+        self._plain = MemoryStore() if store is None else store
         self._broker = MemoryBroker.of(topology.build())
         self._store = CountingStore(self._plain)
         self._publisher = CountingPublisher(self._broker, publisher)
