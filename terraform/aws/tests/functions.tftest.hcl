@@ -6,6 +6,7 @@ variables {
   archive_arn         = "arn:aws:s3:::orders-dev-archive"
   claims              = { bucket_arn = "arn:aws:s3:::orders-dev-archive", prefix = "claims/" }
   deletion_protection = true
+  drop_arn            = "arn:aws:s3:::orders-dev-drop"
   name                = "orders-dev"
   package_file        = "tests/fixtures/package.zip"
   role_boundary_arn   = "arn:aws:iam::123456789012:policy/orders-dev-boundary"

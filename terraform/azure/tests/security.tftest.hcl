@@ -160,6 +160,7 @@ run "functions_ask_with_their_own_identity_and_hold_no_keys" {
     compact_name                           = "orderflowdev"
     container_ids                          = { archive = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/orderflow-dev/providers/Microsoft.Storage/storageAccounts/x/blobServices/default/containers/archive" }
     dead_letter_queue_ids                  = {}
+    drop_bucket                            = "drop"
     environment                            = { ORDERFLOW_PREFIX = "orderflow-dev" }
     queue_ids                              = {}
     secrets                                = ["gateway"]

@@ -8,6 +8,7 @@ variables {
   database              = "projects/my-project/databases/orderflow-dev"
   dead_letter_topics    = { files = "orderflow-dev-files-dlq", pay = "orderflow-dev-pay-dlq" }
   claims                = { bucket = "an-archive", prefix = "claims/" }
+  drop_bucket           = "a-drop"
   environment_variables = { ORDERFLOW_PREFIX = "orderflow-dev" }
   name                  = "orderflow-dev"
   oidc                  = { issuer = "https://i", audience = "orders", jwks_url = "https://i/jwks" }

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from google.api_core.exceptions import DeadlineExceeded
-from google.cloud import pubsub_v1  # type: ignore[attr-defined]
+from google.cloud import pubsub_v1
 
 from conformance.probes import LEASE_S, Received
 from orderflow.topology import pubsub_filter

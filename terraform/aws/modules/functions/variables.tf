@@ -40,9 +40,9 @@ variable "functions" {
     dead_letter_arn = optional(string)
     environment     = map(string)
     every_s         = optional(number)
-    fetches         = list(string)
+    fetches         = optional(list(string), [])
     hears           = bool
-    keeps           = list(string)
+    keeps           = optional(list(string), [])
     log_group       = string
     max_concurrency = number
     memory_mb       = number
