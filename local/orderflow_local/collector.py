@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from orderflow_local.processes import Process, free_port
+from orderflow_local.processes import Server
 
 _MOST_TRACES = 20_000
 
@@ -49,27 +48,11 @@ class Span:
     links: list[str]
 
 
-class Collector:
+class Collector(Server):
     """The collector as a process of its own."""
 
     def __init__(self, workdir: Path) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._port = port
-        self._log = workdir / "collector.log"
-        self._process: Process | None = None
-
-    def start(self) -> None:
-        """Start it and return when it answers. Raises `orderflow_local.processes.StartFailed`."""
-        command = [sys.executable, "-m", "orderflow_local.collector", "--port", str(self._port)]
-        self._process = Process("collector", command, self._log)
-        self._process.wait_for_port(self._port)
-
-    def stop(self) -> None:
-        """Stop it; harmless when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
+        super().__init__("collector", workdir)
 
     def settings(self, cloud: str) -> dict[str, str]:
         """The environment variables by which a cloud's functions send their spans here."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,34 +28,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from orderflow_local.processes import Process, free_port
+from orderflow_local.processes import Server
 
 _NAME = "orderflow development issuer: anybody may sign in as anybody"
 _LIFE_SECONDS = 3600
 
 
-class Issuer:
+class Issuer(Server):
     """The development issuer as a process of its own."""
 
     def __init__(self, workdir: Path) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("issuer", workdir)
         self.jwks_url = f"{self.url}/jwks.json"
-        self._port = port
-        self._log = workdir / "issuer.log"
-        self._process: Process | None = None
-
-    def start(self) -> None:
-        """Start it and return when it answers. Raises `orderflow_local.processes.StartFailed`."""
-        command = [sys.executable, "-m", "orderflow_local.issuer", "--port", str(self._port)]
-        self._process = Process("issuer", command, self._log)
-        self._process.wait_for_port(self._port)
-
-    def stop(self) -> None:
-        """Stop it; harmless when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
 
     def token(self, sub: str, *, audience: str, email: str = "", ttl: int = _LIFE_SECONDS, key: int = 0) -> str:
         """A token for ``sub`` that ``audience`` accepts for ``ttl`` seconds, none if it is negative."""

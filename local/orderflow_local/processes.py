@@ -171,6 +171,31 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+class Server:
+    """A server of ours that runs until it is stopped, as a process and on a port of its own: the module
+    ``orderflow_local.<name>``."""
+
+    def __init__(self, name: str, workdir: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._name = name
+        self._port = port
+        self._log = workdir / f"{name}.log"
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        """Start it and return when it answers. Raises `StartFailed`."""
+        command = [sys.executable, "-m", f"orderflow_local.{self._name}", "--port", str(self._port)]
+        self._process = Process(self._name, command, self._log)
+        self._process.wait_for_port(self._port)
+
+    def stop(self) -> None:
+        """Stop it; harmless when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+
 class _Reaper:
     """A process that kills what is left of ours when this process ends, however it ends: its standard input closes."""
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import stripe
 
-from orderflow import log
 from orderflow.app import App, Request
 from orderflow.providers.stripe_webhook import fault
 from orderflow.services.order import SERVICE
@@ -92,7 +91,6 @@ def hook(lab: Lab, stub: StripeStub, server: WebStub, monkeypatch: pytest.Monkey
     choose(lab, "webhook", SECRET, ORDERFLOW_WEBHOOK="stripe", ORDERFLOW_WEBHOOK_URL=server.url)
     lab.stock("CUP", 10)
     lab.place(payment_token="pm_card_visa")
-    monkeypatch.setattr(log, "_threshold", log._threshold)  # The app sets it for the process.
     return Hook(lab, stub, App(lab.ports, SETTINGS))
 
 
@@ -232,7 +230,6 @@ def test_nobody_is_believed_until_the_secret_is_put_in(refunded: Hook, capsys: p
 
 
 def test_where_stripe_is_not_heard_there_is_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_threshold", log._threshold)
     hook = Hook(lab, StripeStub(), App(lab.ports, SETTINGS))
     assert hook.send(b"{}").status == 404
     assert "webhook" not in lab.ports.dependencies

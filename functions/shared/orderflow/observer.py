@@ -68,9 +68,9 @@ class Commit:
         """Read it from the document (`orderflow.record` has its shape)."""
         absorbed = put.document.get("absorbed", ())
         known = {cause for cause, *_ in put.previous.document.get("absorbed", ())} if put.previous else set()
-        emitted = [Envelope.trusted(each) for _, _, envelopes in absorbed for each in envelopes]
+        first = next((each for _, _, envelopes in absorbed for each in envelopes), None)
         new = [Envelope.trusted(each) for cause, _, envelopes in absorbed if cause not in known for each in envelopes]
-        return cls(new, emitted[0] if emitted else None)
+        return cls(new, Envelope.trusted(first) if first else None)
 
 
 class Sink(Protocol):
