@@ -237,3 +237,26 @@ def test_keys_that_dynamodb_does_not_read_are_throttled(store: DynamoStore, clie
         stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": {"orderflow-orders": {"Keys": keys}}})
         with pytest.raises(Unavailable, match="throttled"):
             store.query("orders", "customer", "c-1")
+
+
+def test_keys_that_dynamodb_hands_back_are_asked_for_again(store: DynamoStore, clients: Clients) -> None:
+    """One answer holds 16 MB; moto never hands anything back."""
+    asked = [{"key": {"S": key}} for key in ("o-1", "o-2")]
+    items = [
+        {"key": {"S": key}, "version": {"S": "v"}, "document": {"S": canonical(order(number)).decode()}}
+        for number, key in enumerate(("o-1", "o-2"))
+    ]
+    entries = [{"key": {"S": f"o-{number + 1}"}, "customer_sort": {"S": f"t-{number:03d}"}} for number in range(2)]
+    with Stubber(clients.dynamodb) as stub:
+        stub.add_response("query", {"Items": entries, "Count": 2, "ScannedCount": 2})
+        stub.add_response(
+            "batch_get_item",
+            {
+                "Responses": {"orderflow-orders": items[:1]},
+                "UnprocessedKeys": {"orderflow-orders": {"Keys": asked[1:]}},
+            },
+        )
+        rest = {"orderflow-orders": {"Keys": asked[1:], "ConsistentRead": True}}
+        stub.add_response("batch_get_item", {"Responses": {"orderflow-orders": items[1:]}}, {"RequestItems": rest})
+        page = store.query("orders", "customer", "c-1")
+    assert [key for key, _ in page.items] == ["o-1", "o-2"]
