@@ -132,10 +132,12 @@ module "observability" {
   name                = local.name
   alarm_email         = var.alarm_email
   api_id              = module.api.id
+  business_metrics    = var.telemetry == "cloud"
   deletion_protection = var.deletion_protection
   log_retention_days  = var.log_retention_days
   scope               = local.scope
   topic_name          = module.messaging.topic_name
+  webhooks            = length(local.webhook) == 0 ? [] : [local.door]
   functions = {
     for name, service in local.functions : name => {
       emits                  = length(service.emits)

@@ -112,6 +112,7 @@ module "observability" {
     topic = { id = module.messaging.topic_id, logs = ["DeliveryFailures", "PublishFailures"] }
     vault = { id = module.functions.vault_id, logs = ["AuditEvent"] }
   }
+  business_metrics   = var.telemetry == "cloud"
   doors              = [for name in local.doors : module.functions.names[name]]
   functions          = module.functions.names
   hears              = { for name, service in local.services : name => service.hears if can(service.hears) }
@@ -131,6 +132,7 @@ module "observability" {
   storage_account_ids = { objects = module.objects.account_id, store = module.store.account_id }
   tags                = local.tags
   topic_id            = module.messaging.topic_id
+  webhooks            = length(local.webhook) == 0 ? [] : [for name in local.doors : module.functions.names[name]]
 }
 
 module "budget" {

@@ -55,6 +55,9 @@ locals {
       OTEL_EXPORTER_OTLP_ENDPOINT = contains(["off", "cloud"], var.telemetry) ? "off" : var.telemetry
       OTEL_METRICS_EXPORTER       = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
       OTEL_TRACES_EXPORTER        = contains(["off", "cloud"], var.telemetry) ? var.telemetry : "otlp"
+      # Cloud Monitoring takes no metric without a location, and tells deployments of one project apart by the cluster
+      # (docs.cloud.google.com/stackdriver/docs/reference/telemetry/v1.metrics).
+      OTEL_RESOURCE_ATTRIBUTES = var.telemetry == "cloud" ? "cloud.region=${var.region},cluster=${local.name}" : "off"
     } : name => value if value != "off"
   }
 

@@ -114,6 +114,7 @@ module "observability" {
   source = "./modules/observability"
 
   alarm_email        = var.alarm_email
+  business_metrics   = var.telemetry == "cloud"
   dead_letter_queues = module.messaging.dead_letter_queues
   functions          = module.functions.functions
   log_retention_days = var.log_retention_days
@@ -124,6 +125,7 @@ module "observability" {
   services           = local.functions
   sinks              = { for name, sink in local.sinks : name => { every_s = sink.every_s, id = module.objects.sinks[name] } }
   topic              = module.messaging.topic.name
+  webhooks           = length(local.webhook) == 0 ? [] : keys(local.http)
 }
 
 module "budget" {

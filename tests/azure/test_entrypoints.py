@@ -120,6 +120,16 @@ def test_host_settings_agree_with_the_topology() -> None:
     assert settings["extensions"]["http"]["routePrefix"] == ""
 
 
+def test_the_host_keeps_every_line_that_a_function_writes() -> None:
+    """What a worker prints is of this category and of the level Information (WorkerProcess.cs of
+    Azure/azure-functions-host) and becomes a trace, of which Application Insights keeps a sample unless told
+    otherwise."""
+    logging = json.loads((FOLDER / "host.json").read_text())["logging"]
+    assert logging["logLevel"]["Host.Function.Console"] == "Information"
+    sampling = logging["applicationInsights"]["samplingSettings"]
+    assert {"Trace", "Request", "Exception"} <= set(sampling["excludedTypes"].split(";"))
+
+
 class Application:
     """Stands where `orderflow.app.App` stands."""
 

@@ -53,6 +53,21 @@ def test_an_order_is_settled_once_and_only_where_there_is_something_to_settle(la
         orders.settle_order(doors, "o-9", "bank transfer")
 
 
+def test_a_dry_run_refuses_what_the_real_one_would_refuse_and_changes_nothing(lab: Lab) -> None:
+    owing(lab)
+    doors = desk(lab)
+    before = lab.store.get(SERVICE.collection, "o-1")
+
+    assert orders.to_settle(doors, "o-1").order_id == "o-1"
+
+    assert lab.store.get(SERVICE.collection, "o-1") == before
+    orders.settle_order(doors, "o-1", "bank transfer")
+    with pytest.raises(CannotDo, match="nothing to settle"):
+        orders.to_settle(doors, "o-1")
+    with pytest.raises(CannotDo, match="there is no order o-9"):
+        orders.to_settle(doors, "o-9")
+
+
 def test_settling_an_order_that_somebody_else_moves_on_loses_nothing(lab: Lab) -> None:
     owing(lab)
 

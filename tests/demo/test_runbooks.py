@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from orderflow.app import App, Request
+from orderflow.settings import Settings
 from orderflow_cli.main import app
+from orderflow_cli.ops.doors import open_local
 from waiting import wait_until
 
 pytestmark = pytest.mark.local_cloud
 
 PAGES = Path(__file__).parents[2] / "docs" / "runbooks"
 PATIENCE_S = 60
+API = Settings(issuer="https://id.example.com/", audience="orders", jwks_url="https://id.example.com/jwks.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Night:
 
     def does(self, command: str, code: int = 0) -> Any:
         """Run a command; answers its JSON."""
-        result = self.runner.invoke(app, [*command.split()[1:], "--json"])
+        result = self.runner.invoke(app, [*shlex.split(command)[1:], "--json"])
         assert result.exit_code == code, f"{command}: {result.stdout[-1500:]} {result.stderr[-1500:]}"
         return json.loads(result.stdout)
 
@@ -187,6 +192,44 @@ def test_amplification(night: Night) -> None:
         night.breaks("twice", on=False)
     wait_until(lambda: night.rests(order_id), "the order to ship", PATIENCE_S)
     assert night.reads("amplification", "orderflow dlq list --cloud gcp") == []
+
+
+class Refused:
+    """Stripe, which tells that it could not carry out the refund of an order (`orderflow.ports.Webhook`)."""
+
+    def __init__(self, order_id: str) -> None:
+        self._order_id = order_id
+
+    def notice(self, **_request: Any) -> dict[str, Any]:
+        told = {"fact": "refund-failed", "order_id": self._order_id, "reference": "re_1", "reason": "lost_card"}
+        return {"status": "told", **told}
+
+
+def test_refunds_and_disputes(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    night.breaks("provider", provider="carrier", mode="refuse")
+    order_id = night.places()
+    show, stuck = "orderflow orders show ORDER --cloud gcp", "orderflow orders stuck --cloud gcp"
+
+    def view() -> Any:
+        return night.reads("refunds-and-disputes", show, ORDER=order_id)
+
+    wait_until(lambda: view()["row"]["closed"], "the order to be cancelled and refunded", PATIENCE_S)
+    night.breaks("provider", provider="carrier", mode="ok")
+    settle = 'orderflow orders settle ORDER --how "bank transfer" --dry-run --cloud gcp'
+    ports = open_local("gcp", Path.cwd()).ports
+    hearing = App(replace(ports, dependencies={**ports.dependencies, "webhook": Refused(order_id)}), API)
+    capsys.readouterr()
+    assert hearing.respond(Request("POST", "/webhooks/stripe", {}, {}, b"{}")).status == 200
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "refund-failed" in line]
+
+    assert (line["severity"], line["message"], line["order_id"]) == ("ERROR", "refund-failed", order_id)
+    assert not view()["row"]["closed"]
+    night.reads("refunds-and-disputes", settle, ORDER=order_id)
+    assert not view()["row"]["closed"], "a dry run changes nothing"
+    night.reads("refunds-and-disputes", settle.replace(" --dry-run", ""), ORDER=order_id)
+
+    assert view()["history"][-1]["note"] == "settled: bank transfer"
+    assert night.reads("refunds-and-disputes", stuck) == []
 
 
 def test_archive_late_and_undelivered(night: Night) -> None:

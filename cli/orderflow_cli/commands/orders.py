@@ -134,7 +134,7 @@ def settle(
 ) -> None:
     """Settle an order whose refund the gateway could not carry out, once the money was given back in another way."""
     if dry_run:
-        row = ops.show(doors, order_id).row
+        row = ops.to_settle(doors, order_id)
         note("nothing was changed")
     else:
         row = ops.settle_order(doors, order_id, how)

@@ -170,6 +170,12 @@ def _cancel(shell: Shell, order_id: str, reason: str) -> Steps[OrderRow]:
     raise CannotDo("the order is being changed all the time", "try again in a moment")
 
 
+def to_settle(doors: Doors, order_id: str) -> OrderRow:
+    """The order that `settle_order` would settle now. Raises `CannotDo` where it would be refused."""
+    stored = doors.ports.store.get(SERVICE.collection, safe_key(order_id))
+    return _row(_owed(order_id, load(SERVICE, stored).state))
+
+
 def settle_order(doors: Doors, order_id: str, how: str) -> OrderRow:
     """Say how the money of a refund that failed was given back instead, which the customer may read; the order closes.
     Raises `CannotDo` where no refund of it failed."""
@@ -180,17 +186,22 @@ def _settle(shell: Shell, order_id: str, note: str) -> Steps[OrderRow]:
     for _ in range(shell.settings.conflict_tries):
         stored: Stored | None = yield Get(SERVICE.collection, safe_key(order_id))
         record = load(SERVICE, stored)
-        if record.state is None:
-            raise CannotDo(f"there is no order {order_id}", "orderflow orders list shows their ids")
-        if not record.state.refund_failed:
-            raise CannotDo("there is nothing to settle: no refund of the order has failed, or it is settled")
-        order = settled(record.state, note, shell.clock.now())
+        order = settled(_owed(order_id, record.state), note, shell.clock.now())
         try:
             yield from shell.commit(SERVICE, safe_key(order_id), replace(record, state=order))
         except Conflict:
             continue
         return _row(order)
     raise CannotDo("the order is being changed all the time", "try again in a moment")
+
+
+def _owed(order_id: str, order: Order | None) -> Order:
+    """An order whose customer is owed the money of a refund that failed. Raises `CannotDo` where nothing is owed."""
+    if order is None:
+        raise CannotDo(f"there is no order {order_id}", "orderflow orders list shows their ids")
+    if not order.refund_failed:
+        raise CannotDo("there is nothing to settle: no refund of the order has failed, or it is settled")
+    return order
 
 
 def _of_customer(doors: Doors, customer: str) -> Iterator[Order]:

@@ -5,11 +5,13 @@ mock_provider "aws" {}
 variables {
   alarm_email         = "alarms@example.com"
   api_id              = "a1b2c3"
+  business_metrics    = false
   deletion_protection = false
   log_retention_days  = 30
   name                = "orders-dev"
   sinks               = { archive = { every_s = 300 } }
   topic_name          = "orders-dev-events"
+  webhooks            = []
   scope = {
     account_id = "123456789012"
     partition  = "aws"
@@ -86,5 +88,32 @@ run "logs_end_and_alarms_are_encrypted" {
   assert {
     condition     = jsondecode(aws_sns_topic_policy.alarms.policy).Statement[0].Principal == { Service = "cloudwatch.amazonaws.com" }
     error_message = "Only CloudWatch sends alarms."
+  }
+}
+
+run "a_refund_that_failed_after_all_and_a_dispute_are_told_of_at_once" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    webhooks = ["clock"]
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.told["clock"].pattern == "{ $.message = \"refund-failed\" || $.message = \"dispute-opened\" }" && aws_cloudwatch_log_metric_filter.told["clock"].log_group_name == "/aws/lambda/orders-dev-clock"
+    error_message = "The lines are those of orderflow.webhooks, in the log of who hears the gateway."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.told["clock"].threshold == 0 && aws_cloudwatch_metric_alarm.told["clock"].period == 60 && one(aws_cloudwatch_log_metric_filter.told["clock"].metric_transformation).name == aws_cloudwatch_metric_alarm.told["clock"].metric_name
+    error_message = "The first line is the alarm."
+  }
+
+  assert {
+    condition     = length(coalesce(aws_cloudwatch_metric_alarm.told["clock"].ok_actions, [])) == 0
+    error_message = "That no more lines come does not say that the money is with the customer."
   }
 }

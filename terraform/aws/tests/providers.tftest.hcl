@@ -27,6 +27,11 @@ run "without_a_choice_nothing_is_told" {
   }
 
   assert {
+    condition     = !contains(module.observability.alarm_names, "orderflow-dev-refunds-and-disputes")
+    error_message = "An alarm waits for what nobody will tell."
+  }
+
+  assert {
     condition     = module.api.unguarded_routes == toset(["GET /health", "GET /openapi.json"])
     error_message = "A route is open that nobody has chosen."
   }
@@ -101,6 +106,11 @@ run "stripes_webhook_is_heard_by_the_api_with_its_secret_and_the_gateways" {
   assert {
     condition     = module.api.unguarded_routes == toset(["GET /health", "GET /openapi.json", "POST /webhooks/stripe"])
     error_message = "Stripe has no bearer token: the gateway must let it through to the function, which checks its signature."
+  }
+
+  assert {
+    condition     = contains(module.observability.alarm_names, "orderflow-dev-refunds-and-disputes")
+    error_message = "A refund that fails after all, or a dispute, wakes nobody."
   }
 }
 

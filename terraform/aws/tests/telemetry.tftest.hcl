@@ -23,6 +23,11 @@ run "telemetry_is_off_unless_it_is_asked_for" {
     condition     = length([for name in keys(output.environment) : name if startswith(name, "OTEL_")]) == 0
     error_message = "Nothing is set: orderflow.telemetry imports nothing then."
   }
+
+  assert {
+    condition     = !contains(module.observability.dashboard_titles, "Revenue, minor units")
+    error_message = "A graph is shown that nobody fills."
+  }
 }
 
 run "the_cloud_s_own_backends_need_no_address" {
@@ -40,6 +45,11 @@ run "the_cloud_s_own_backends_need_no_address" {
   assert {
     condition     = strcontains(join("", [for grant in values(module.functions.grants["api"]) : join(" ", grant.actions)]), "xray:PutTraceSegments")
     error_message = "X-Ray takes the spans of a function only if its role may write them."
+  }
+
+  assert {
+    condition     = length(setintersection(module.observability.dashboard_titles, ["Orders", "Cancelled, by reason", "Revenue, minor units", "Placed to shipped (s)"])) == 4
+    error_message = "What the business is doing is not on the dashboard."
   }
 }
 

@@ -29,6 +29,11 @@ run "without_a_choice_nothing_is_told" {
     condition     = alltrue([for settings in values(module.functions.provider_settings) : length(settings) == 0])
     error_message = "A function is told of a provider that nobody has chosen."
   }
+
+  assert {
+    condition     = !contains(keys(module.observability.alarms), "refunds-and-disputes")
+    error_message = "An alarm waits for what nobody will tell."
+  }
 }
 
 run "stripe_is_told_to_payment_alone" {
@@ -84,6 +89,11 @@ run "stripes_webhook_is_heard_by_the_api_with_its_secret_and_the_gateways" {
   assert {
     condition     = toset([for why, role in module.functions.permissions : why if role == "Key Vault Secrets User"]) == toset(["api/secret-gateway", "api/secret-webhook", "payment/secret-gateway"])
     error_message = "The webhook's secret can be read by another function than the API, or not by it."
+  }
+
+  assert {
+    condition     = alltrue([for word in ["\"${module.functions.names.api}\"", "\"refund-failed\"", "\"dispute-opened\""] : strcontains(module.observability.queries["refunds-and-disputes"], word)])
+    error_message = "A refund that fails after all, or a dispute, wakes nobody."
   }
 }
 

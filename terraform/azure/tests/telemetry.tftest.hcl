@@ -29,6 +29,11 @@ run "telemetry_is_off_unless_it_is_asked_for" {
     condition     = length([for name in keys(output.environment) : name if startswith(name, "OTEL_")]) == 0
     error_message = "Nothing is set: orderflow.telemetry imports nothing then."
   }
+
+  assert {
+    condition     = !contains(module.observability.dashboard_items, "Revenue, minor units")
+    error_message = "A graph is shown that nobody fills."
+  }
 }
 
 run "the_cloud_s_own_backends_need_no_address" {
@@ -41,6 +46,11 @@ run "the_cloud_s_own_backends_need_no_address" {
   assert {
     condition     = { for name, value in output.environment : name => value if startswith(name, "OTEL_") } == { OTEL_METRICS_EXPORTER = "cloud", OTEL_TRACES_EXPORTER = "cloud" }
     error_message = "Both go to the cloud's own."
+  }
+
+  assert {
+    condition     = length(setintersection(module.observability.dashboard_items, ["Orders", "Cancelled, by reason", "Revenue, minor units", "Placed to shipped, mean (s)"])) == 4
+    error_message = "What the business is doing is not on the dashboard."
   }
 }
 

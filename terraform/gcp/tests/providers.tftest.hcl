@@ -34,6 +34,11 @@ run "without_a_choice_nothing_is_told" {
     condition     = alltrue([for settings in values(module.functions.provider_settings) : length(settings) == 0])
     error_message = "A function is told of a provider that nobody has chosen."
   }
+
+  assert {
+    condition     = !contains(keys(module.observability.alarms), "refunds-and-disputes")
+    error_message = "An alarm waits for what nobody will tell."
+  }
 }
 
 run "stripe_is_told_to_payment_alone" {
@@ -80,6 +85,11 @@ run "stripes_webhook_is_heard_by_the_api_with_its_secret_and_the_gateways" {
   assert {
     condition     = module.functions.secret_readers == toset(["api-gateway", "api-webhook", "payment-gateway"])
     error_message = "The webhook's secret can be read by another function than the API, or not by it."
+  }
+
+  assert {
+    condition     = alltrue([for word in ["\"${module.functions.functions.api}\"", "\"refund-failed\"", "\"dispute-opened\""] : strcontains(module.observability.told_filters.api, word)]) && contains(keys(module.observability.alarms), "refunds-and-disputes")
+    error_message = "A refund that fails after all, or a dispute, wakes nobody."
   }
 }
 

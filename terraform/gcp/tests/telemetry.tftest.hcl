@@ -34,6 +34,11 @@ run "telemetry_is_off_unless_it_is_asked_for" {
     condition     = length([for name in keys(output.environment) : name if startswith(name, "OTEL_")]) == 0
     error_message = "Nothing is set: orderflow.telemetry imports nothing then."
   }
+
+  assert {
+    condition     = !contains([for tile in jsondecode(module.observability.dashboard_json).mosaicLayout.tiles : tile.widget.title], "Revenue, minor units")
+    error_message = "A graph is shown that nobody fills."
+  }
 }
 
 run "the_cloud_s_own_backends_need_no_address" {
@@ -44,13 +49,18 @@ run "the_cloud_s_own_backends_need_no_address" {
   }
 
   assert {
-    condition     = { for name, value in output.environment : name => value if startswith(name, "OTEL_") } == { OTEL_METRICS_EXPORTER = "cloud", OTEL_TRACES_EXPORTER = "cloud" }
-    error_message = "Both go to the cloud's own."
+    condition     = { for name, value in output.environment : name => value if startswith(name, "OTEL_") } == { OTEL_METRICS_EXPORTER = "cloud", OTEL_RESOURCE_ATTRIBUTES = "cloud.region=europe-west1,cluster=orderflow-dev", OTEL_TRACES_EXPORTER = "cloud" }
+    error_message = "Both go to the cloud's own, metrics with the location that it asks for."
   }
 
   assert {
     condition     = contains(keys(google_project_service.this), "telemetry.googleapis.com")
     error_message = "The endpoint that takes them is enabled."
+  }
+
+  assert {
+    condition     = length(setintersection([for tile in jsondecode(module.observability.dashboard_json).mosaicLayout.tiles : tile.widget.title], ["Orders", "Cancelled, by reason", "Revenue, minor units", "Placed to shipped, s"])) == 4
+    error_message = "What the business is doing is not on the dashboard."
   }
 }
 

@@ -1,4 +1,5 @@
-# One row for the whole, one for the archive, then one a service: its queue, its calls, their duration.
+# One row for the whole, one for the business where the functions report it, one for the archive, then one a service: its
+# queue, its calls, their duration.
 locals {
   row_height = 6
 
@@ -35,6 +36,31 @@ locals {
         for service, queue in local.dead_letter_names :
         ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { label = service }]
       ]
+    },
+  ]
+
+  # As functions/shared/orderflow/metrics.py names them. How many reasons and currencies there are is found by searching
+  # (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html).
+  business = [
+    {
+      title   = "Orders"
+      stat    = "Sum"
+      metrics = [for what in ["placed", "confirmed", "shipped"] : [var.name, "orderflow.orders.${what}", { label = what }]]
+    },
+    {
+      title   = "Cancelled, by reason"
+      stat    = "Sum"
+      metrics = [[{ expression = "SEARCH('{\"${var.name}\",reason} MetricName=\"orderflow.orders.cancelled\"', 'Sum')", label = "" }]]
+    },
+    {
+      title   = "Revenue, minor units"
+      stat    = "Sum"
+      metrics = [[{ expression = "SEARCH('{\"${var.name}\",currency} MetricName=\"orderflow.revenue\"', 'Sum')", label = "" }]]
+    },
+    {
+      title   = "Placed to shipped (s)"
+      stat    = "p95"
+      metrics = [for stat in ["p50", "p95"] : [var.name, "orderflow.order.time_to_ship", { stat = stat, label = stat }]]
     },
   ]
 
@@ -92,7 +118,7 @@ locals {
     )
   ]
 
-  rows = concat([local.overview, local.archive], local.services)
+  rows = concat([local.overview], [for row in [local.business] : row if var.business_metrics], [local.archive], local.services)
 }
 
 resource "aws_cloudwatch_dashboard" "this" {

@@ -10,6 +10,7 @@ output "alarm_names" {
     values(aws_cloudwatch_metric_alarm.recursion)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.sink_age)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.throttles)[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.told)[*].alarm_name,
     [aws_cloudwatch_metric_alarm.api_errors.alarm_name],
   ))
 }

@@ -10,6 +10,12 @@ variable "api_id" {
   nullable    = false
 }
 
+variable "business_metrics" {
+  description = "Whether the functions report orders, revenue and reasons of cancellations, which the dashboard then shows."
+  type        = bool
+  nullable    = false
+}
+
 variable "deletion_protection" {
   description = "Whether a deleted key can be had back for 30 days, or only for 7."
   type        = bool
@@ -65,5 +71,11 @@ variable "sinks" {
 variable "topic_name" {
   description = "The topic that events are published to."
   type        = string
+  nullable    = false
+}
+
+variable "webhooks" {
+  description = "Services that the payment gateway tells of failed refunds and disputes."
+  type        = set(string)
   nullable    = false
 }

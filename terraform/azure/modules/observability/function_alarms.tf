@@ -58,15 +58,37 @@ locals {
   }
 }
 
+# What the payment gateway tells by itself (functions/shared/orderflow/webhooks.py) is a log line and nothing else: no
+# execution fails. Each alert stays until somebody closes it, because no later line says that the money is there.
+locals {
+  told_alarms = length(var.webhooks) == 0 ? {} : {
+    refunds-and-disputes = {
+      by          = ["Fact"]
+      description = "The payment gateway told that a refund failed after all, or that a customer disputes a charge: the API's log names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
+      measure     = "lines"
+      query       = <<-KQL
+        AppTraces
+        | where AppRoleName in (${join(", ", [for app in sort(var.webhooks) : "\"${app}\""])})
+        | extend Fact = tostring(parse_json(Message).message)
+        | where Fact in ("refund-failed", "dispute-opened")
+        | summarize lines = sum(ItemCount) by Fact
+      KQL
+      severity    = 1
+      threshold   = 0
+      window      = "PT5M"
+    }
+  }
+}
+
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "functions" {
-  for_each = local.function_alarms
+  for_each = merge(local.function_alarms, local.told_alarms)
 
   name                = "${var.name}-${each.key}"
   description         = each.value.description
   location            = var.location
   resource_group_name = var.resource_group_name
 
-  auto_mitigation_enabled = true
+  auto_mitigation_enabled = !contains(keys(local.told_alarms), each.key)
   evaluation_frequency    = "PT5M"
   scopes                  = [azurerm_log_analytics_workspace.this.id]
   severity                = each.value.severity

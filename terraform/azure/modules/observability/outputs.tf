@@ -25,7 +25,7 @@ output "application_insights_id" {
 
 output "dashboard_items" {
   description = "Names of the workbook's charts; those of a queue begin with its service."
-  value       = [for item in concat(local._function_charts, local._queue_rows) : item.name]
+  value       = [for item in concat(local._charts, local._queue_rows) : item.name]
 }
 
 output "queries" {

@@ -13,6 +13,12 @@ variable "audited" {
   nullable = false
 }
 
+variable "business_metrics" {
+  description = "Whether the functions report orders, revenue and reasons of cancellations, which the workbook then shows."
+  type        = bool
+  nullable    = false
+}
+
 variable "doors" {
   description = "Names of the function apps that answer HTTP requests: an order is accepted there."
   type        = list(string)
@@ -92,5 +98,11 @@ variable "tags" {
 variable "topic_id" {
   description = "Id of the Event Grid topic."
   type        = string
+  nullable    = false
+}
+
+variable "webhooks" {
+  description = "Names of the function apps that the payment gateway tells of failed refunds and disputes."
+  type        = list(string)
   nullable    = false
 }

@@ -1,30 +1,43 @@
-# The dashboard: how the functions do, then a row for each service's queue.
+# The dashboard: the business where the functions report it, how the functions do, then a row for each service's queue.
 locals {
   _hour = { durationMs = 60 * 60 * 1000 }
   _bus  = "microsoft.servicebus/namespaces"
 
-  _function_charts = [
-    for title, chart in {
-      "Executions by function" = "summarize sum(ItemCount) by bin(TimeGenerated, 1m), AppRoleName"
-      "Failures by function"   = "where Success == false | summarize sum(ItemCount) by bin(TimeGenerated, 1m), AppRoleName"
-      "95 % take at most (ms)" = "summarize percentile(DurationMs, 95) by bin(TimeGenerated, 5m), AppRoleName"
-      } : {
-      type        = 3
-      name        = title
-      customWidth = "33"
-      content = {
-        version                 = "KqlItem/1.0"
-        crossComponentResources = [azurerm_log_analytics_workspace.this.id]
-        query                   = "AppRequests | where AppRoleName in (${local._apps}) | ${chart}"
-        queryType               = 0
-        resourceType            = "microsoft.operationalinsights/workspaces"
-        size                    = 0
-        timeContext             = local._hour
-        title                   = title
-        visualization           = "timechart"
+  # Metrics are named as in functions/shared/orderflow/metrics.py; AppMetrics has sum and count of a distribution
+  # (learn.microsoft.com/azure/azure-monitor/reference/tables/appmetrics).
+  _business = {
+    "Orders"                      = "AppMetrics | where Name in (\"orderflow.orders.placed\", \"orderflow.orders.confirmed\", \"orderflow.orders.shipped\") | summarize sum(Sum) by bin(TimeGenerated, 5m), Name"
+    "Cancelled, by reason"        = "AppMetrics | where Name == \"orderflow.orders.cancelled\" | summarize sum(Sum) by bin(TimeGenerated, 5m), Reason = tostring(Properties.reason)"
+    "Revenue, minor units"        = "AppMetrics | where Name == \"orderflow.revenue\" | summarize sum(Sum) by bin(TimeGenerated, 5m), Currency = tostring(Properties.currency)"
+    "Placed to shipped, mean (s)" = "AppMetrics | where Name == \"orderflow.order.time_to_ship\" | summarize sum(Sum) / sum(ItemCount) by bin(TimeGenerated, 5m)"
+  }
+
+  _functions = {
+    "Executions by function" = "AppRequests | where AppRoleName in (${local._apps}) | summarize sum(ItemCount) by bin(TimeGenerated, 1m), AppRoleName"
+    "Failures by function"   = "AppRequests | where AppRoleName in (${local._apps}) | where Success == false | summarize sum(ItemCount) by bin(TimeGenerated, 1m), AppRoleName"
+    "95 % take at most (ms)" = "AppRequests | where AppRoleName in (${local._apps}) | summarize percentile(DurationMs, 95) by bin(TimeGenerated, 5m), AppRoleName"
+  }
+
+  _charts = flatten([
+    for charts in [var.business_metrics ? local._business : {}, local._functions] : [
+      for title, query in charts : {
+        type        = 3
+        name        = title
+        customWidth = tostring(floor(100 / length(charts)))
+        content = {
+          version                 = "KqlItem/1.0"
+          crossComponentResources = [azurerm_log_analytics_workspace.this.id]
+          query                   = query
+          queryType               = 0
+          resourceType            = "microsoft.operationalinsights/workspaces"
+          size                    = 0
+          timeContext             = local._hour
+          title                   = title
+          visualization           = "timechart"
+        }
       }
-    }
-  ]
+    ]
+  ])
 
   _queue_rows = flatten([
     for service, queue in var.queues : [
@@ -64,7 +77,7 @@ resource "azurerm_application_insights_workbook" "this" {
 
   data_json = jsonencode({
     version = "Notebook/1.0"
-    items   = concat(local._function_charts, local._queue_rows)
+    items   = concat(local._charts, local._queue_rows)
   })
 
   tags = var.tags

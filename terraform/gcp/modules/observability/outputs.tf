@@ -20,3 +20,8 @@ output "dashboard_url" {
   description = "Address of the dashboard."
   value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${basename(google_monitoring_dashboard.this.id)}?project=${var.project}"
 }
+
+output "told_filters" {
+  description = "Which log lines tell of a refund that failed after all, or of a dispute, by service that hears the gateway."
+  value       = { for service, metric in google_logging_metric.told : service => metric.filter }
+}

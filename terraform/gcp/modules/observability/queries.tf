@@ -4,6 +4,7 @@
 locals {
   orders_metric    = "${replace(var.name, "-", "_")}_orders_accepted"
   throttles_metric = "${replace(var.name, "-", "_")}_throttles"
+  told_metric      = "${replace(var.name, "-", "_")}_refunds_and_disputes"
 
   http     = { for service, name in var.functions : service => name if var.services[service].trigger == "http" }
   consumer = { for service, name in var.functions : service => name if var.services[service].trigger == "queue" }
@@ -40,6 +41,13 @@ locals {
       for what, measure in local.amplification : "amplification-${what}" => {
         about = "More than ${measure.most} ${what} per accepted order within an hour: messages are delivered, or events published, again and again. Look for retries by reason in the logs. Runbook: docs/runbooks/amplification.md"
         query = "sum(increase(${measure.count}[1h])) / (${local.accepted} > 0) > ${measure.most}"
+      }
+    },
+    # Nothing fails where the gateway tells things by itself (functions/shared/orderflow/webhooks.py): a log line is all.
+    {
+      for service in var.webhooks : "refunds-and-disputes" => {
+        about = "The payment gateway told that a refund failed after all, or that a customer disputes a charge: the log of ${service} names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
+        query = "sum(increase(logging_googleapis_com:user_${local.told_metric}{monitored_resource=\"cloud_run_revision\"}[5m])) > 0"
       }
     },
   )
@@ -82,6 +90,26 @@ resource "google_logging_metric" "throttles" {
   }
 }
 
+# A log-based alert would not see these lines: it does not look at what _Default excludes
+# (docs.cloud.google.com/logging/docs/alerting/log-based-alerts).
+resource "google_logging_metric" "told" {
+  for_each = var.webhooks
+
+  project     = var.project
+  name        = local.told_metric
+  description = "Refunds that failed after all, and disputes, as the payment gateway told of them"
+  filter = join(" AND ", [
+    "resource.type = \"cloud_run_revision\"",
+    "resource.labels.service_name = \"${var.functions[each.value]}\"",
+    "jsonPayload.message = (\"refund-failed\" OR \"dispute-opened\")",
+  ])
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
 resource "google_monitoring_alert_policy" "query" {
   for_each = local.queries
 
@@ -106,5 +134,5 @@ resource "google_monitoring_alert_policy" "query" {
     content = each.value.about
   }
 
-  depends_on = [google_logging_metric.orders_accepted, google_logging_metric.throttles]
+  depends_on = [google_logging_metric.orders_accepted, google_logging_metric.throttles, google_logging_metric.told]
 }

@@ -4,6 +4,12 @@ variable "alarm_email" {
   nullable    = false
 }
 
+variable "business_metrics" {
+  description = "Whether the functions report orders, revenue and reasons of cancellations, which the dashboard then shows."
+  type        = bool
+  nullable    = false
+}
+
 variable "dead_letter_queues" {
   description = "Ids of the dead-letter subscriptions, by service that has one."
   type        = map(string)
@@ -71,5 +77,11 @@ variable "sinks" {
 variable "topic" {
   description = "Name of the topic that every event goes to."
   type        = string
+  nullable    = false
+}
+
+variable "webhooks" {
+  description = "Services that the payment gateway tells of failed refunds and disputes."
+  type        = set(string)
   nullable    = false
 }
