@@ -7,6 +7,11 @@ from contextlib import contextmanager
 
 from orderflow import services
 
+CORE = frozenset(
+    ("analytics", "email", "fraud", "inventory", "notification", "order", "payment", "push", "shipping", "sms")
+)
+"""The core workflow's services, of which some tests speak; others may stand beside them."""
+
 
 @contextmanager
 def added(*packages: str) -> Iterator[None]:

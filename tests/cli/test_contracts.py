@@ -17,6 +17,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from typer.testing import CliRunner
 
+from added import added
 from orderflow.events import Event, read
 from orderflow.services import SERVICES, find
 from orderflow_cli.contracts import compare, consumers, documents
@@ -92,12 +93,20 @@ def test_every_field_of_every_event_says_what_it_means() -> None:
 
 def test_a_service_is_seen_to_use_what_its_decisions_read_and_nothing_else() -> None:
     uses = consumers.observed()
-    assert uses["fraud"] == {"OrderPlaced.v1": ["/lines", "/lines/[]/quantity", "/order_id", "/total"]}
+    assert uses["fraud"] == {"OrderPlaced.v1": ["/lines", "/lines/[]/quantity", "/order_id", "/tier", "/total"]}
     assert uses["shipping"]["OrderConfirmed.v1"] == ["/customer_id", "/order_id", "/placed_at"]
     assert uses["analytics"]["StockReplenished.v1"] == ["/sku"]
     assert {name: set(events) for name, events in uses.items()} == {
         name: {f"{event.kind()}.v{event.version}" for event in find(name).hears} for name in SERVICES
     }
+
+
+def test_a_service_that_is_added_changes_nothing_of_what_others_are_seen_to_use() -> None:
+    alone = consumers.observed()
+    with added("support_desk", "customer_registration"):
+        together = consumers.observed()
+    assert together.keys() > alone.keys()
+    assert {name: together[name] for name in alone} == alone
 
 
 def test_an_event_that_no_order_brings_about_counts_as_used_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,6 +338,16 @@ def test_a_new_event_harms_nobody_and_one_that_goes_leaves_events_that_cannot_be
     assert (come.kind, gone.kind) == ("full", "forward")
 
 
+def test_an_event_that_goes_where_one_that_is_alike_comes_was_renamed() -> None:
+    """But not where two are alike: then nobody knows which is which."""
+    renamed = BASE | {"$id": "urn:orderflow:Object:v1", "x-type": "com.example.Object.v1"}
+    [one] = compare.contracts({"Thing.v1": BASE}, {"Object.v1": renamed})
+    assert (one.kind, one.path) == ("breaking", "Thing.v1")
+    assert "renamed to Object.v1" in one.reason
+    several = compare.contracts({"Thing.v1": BASE}, {"Object.v1": renamed, "Subject.v1": BASE})
+    assert [each.kind for each in several] == ["full", "full", "forward"]
+
+
 @given(st.lists(st.sampled_from(CHANGES), max_size=4, unique_by=lambda row: row[0]))
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_any_changes_at_once_are_compared_without_an_error(rows: list[tuple[str, Any, str, str]]) -> None:
@@ -409,6 +428,24 @@ def test_a_change_is_told_of_with_the_services_that_use_what_it_touches(reposito
     [placed] = [line for line in result.stdout.splitlines() if "/placed_at" in line]
     assert token.split("\u2502")[4].strip() == "payment"
     assert placed.split("\u2502")[4].strip() == ""
+
+
+def test_a_field_that_nobody_writes_yet_is_classed_though_the_workflow_does_not_run(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("payment: method: Field required")
+
+    monkeypatch.setattr(consumers._Watched, "deliver", refuse)
+    path = repository / "contracts/events/OrderPlaced.v1.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"currency",\n', ""), encoding="utf-8")
+    commit(repository)
+    result = CliRunner().invoke(app, ["contracts", "check", "--against", "HEAD"], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert "the workflow does not run with the events as they are: payment: method: Field required" in result.stderr
+    [row] = [line for line in result.stdout.splitlines() if "/currency" in line]
+    assert [cell.strip() for cell in row.split("\u2502")[1:5:3]] == ["forward", "payment"]
+    assert CliRunner().invoke(app, ["contracts"]).exit_code == 1
 
 
 @pytest.mark.parametrize("harm", ["changed", "gone"])

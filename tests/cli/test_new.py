@@ -28,30 +28,30 @@ def files() -> set[Path]:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("Loyalty", *HEARS), "'loyalty' would do"),
-        (("loyalty-points", *HEARS), "'loyaltypoints' would do"),
+        (("Pigeons", *HEARS), "'pigeons' would do"),
+        (("pigeons-points", *HEARS), "'pigeonspoints' would do"),
         (("class", *HEARS), "a word of Python's"),
         (("fraud", *HEARS), "there is a service fraud already"),
         (("sweeper", *HEARS), "a function has it already"),
         (("stock", *HEARS), "a collection of documents has it already"),
         (("answer", *HEARS), "a category of events has it already"),
         (("envelope", *HEARS), "tests/unit/test_envelope.py is there already"),
-        (("loyalty", "--hears", "OrderConfirmd"), "did you mean OrderConfirmed"),
-        (("loyalty", "--hears", ""), "name an event: FraudCleared"),
-        (("loyalty", "--hears", "OrderPlaced,OrderPlaced"), "OrderPlaced is named twice"),
-        (("loyalty", *HEARS, "--emits", "FraudCleared"), "FraudCleared is fraud's"),
-        (("loyalty", *HEARS, "--emits", "OrderPlaced"), "OrderPlaced is order's"),
-        (("loyalty", *HEARS, "--emits", "points_earned"), "'points_earned' cannot be an event's name"),
-        (("loyalty", *HEARS, "--emits", "LoyaltyState"), "'LoyaltyState' cannot be an event's name"),
-        (("loyalty", *HEARS, "--emits", "PointsEarnedV2"), "the plain name"),
-        (("loyalty", *HEARS, "--filter", "teir=high"), "did you mean tier"),
-        (("loyalty", *HEARS, "--filter", "total=100"), "brokers filter on kind, category, tier, channel"),
-        (("loyalty", *HEARS, "--filter", "tier=high"), "keeps OrderCancelled away, which has no tier"),
-        (("loyalty", "--hears", "OrderPlaced", "--filter", "tier=hihg"), "did you mean high"),
-        (("loyalty", "--hears", "OrderPlaced", "--filter", "tier="), "as in --filter tier=high,elevated"),
-        (("loyalty", *HEARS, "--filter", "category=answer"), "keeps OrderConfirmed away, whose category is order"),
-        (("loyalty", *HEARS, "--into", "/nowhere/shop"), "Python does not import from /nowhere"),
-        (("loyalty", *HEARS, "--into", "examples/my-shop"), "'my-shop' cannot be a package"),
+        (("pigeons", "--hears", "OrderConfirmd"), "did you mean OrderConfirmed"),
+        (("pigeons", "--hears", ""), "name an event: FraudCleared"),
+        (("pigeons", "--hears", "OrderPlaced,OrderPlaced"), "OrderPlaced is named twice"),
+        (("pigeons", *HEARS, "--emits", "FraudCleared"), "FraudCleared is fraud's"),
+        (("pigeons", *HEARS, "--emits", "OrderPlaced"), "OrderPlaced is order's"),
+        (("pigeons", *HEARS, "--emits", "pigeon_sent"), "'pigeon_sent' cannot be an event's name"),
+        (("pigeons", *HEARS, "--emits", "PigeonsState"), "'PigeonsState' cannot be an event's name"),
+        (("pigeons", *HEARS, "--emits", "PigeonSentV2"), "the plain name"),
+        (("pigeons", *HEARS, "--filter", "teir=high"), "did you mean tier"),
+        (("pigeons", *HEARS, "--filter", "total=100"), "brokers filter on kind, category, tier, channel"),
+        (("pigeons", *HEARS, "--filter", "tier=high"), "keeps OrderCancelled away, which has no tier"),
+        (("pigeons", "--hears", "OrderPlaced", "--filter", "tier=hihg"), "did you mean high"),
+        (("pigeons", "--hears", "OrderPlaced", "--filter", "tier="), "as in --filter tier=high,elevated"),
+        (("pigeons", *HEARS, "--filter", "category=answer"), "keeps OrderConfirmed away, whose category is order"),
+        (("pigeons", *HEARS, "--into", "/nowhere/shop"), "Python does not import from /nowhere"),
+        (("pigeons", *HEARS, "--into", "examples/my-shop"), "'my-shop' cannot be a package"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_may_be_meant_and_nothing_is_written(
@@ -66,12 +66,12 @@ def test_what_cannot_be_is_refused_with_what_may_be_meant_and_nothing_is_written
 
 def test_a_dry_run_shows_the_files_and_writes_none() -> None:
     before = files()
-    wanted = ["new", "service", "loyalty", *HEARS, "--emits", "PointsEarned,PointsTakenBack", "--dry-run"]
+    wanted = ["new", "service", "pigeons", *HEARS, "--emits", "PigeonSent,PigeonRecalled", "--dry-run"]
     done = CliRunner().invoke(app, [*wanted, "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
-    assert (said["service"], said["written"]) == ("loyalty", False)
-    assert list(said["files"]) == ["functions/shared/orderflow/services/loyalty.py", "tests/unit/test_loyalty.py"]
-    assert "class PointsTakenBack(Event)" in next(iter(said["files"].values()))
-    assert "would write tests/unit/test_loyalty.py" in CliRunner().invoke(app, wanted).stdout
+    assert (said["service"], said["written"]) == ("pigeons", False)
+    assert list(said["files"]) == ["functions/shared/orderflow/services/pigeons.py", "tests/unit/test_pigeons.py"]
+    assert "class PigeonRecalled(Event)" in next(iter(said["files"].values()))
+    assert "would write tests/unit/test_pigeons.py" in CliRunner().invoke(app, wanted).stdout
     assert files() == before

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from added import CORE
 from orderflow.services import SERVICES
-
-CORE = frozenset(
-    ("analytics", "email", "fraud", "inventory", "notification", "order", "payment", "push", "shipping", "sms")
-)
 
 
 @pytest.fixture(autouse=True)

@@ -32,9 +32,13 @@ def write(
     what was published once, stay as they are."""
     if context.invoked_subcommand is not None:
         return
-    from orderflow_cli.contracts import documents
+    from orderflow_cli.contracts import consumers, documents
 
-    wanted = documents.build()
+    try:
+        wanted = documents.build()
+    except consumers.Unwatchable as error:
+        print(f"orderflow: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
     there = {path.as_posix() for path in FOLDER.rglob("*.json") if FOLDER / "samples" not in path.parents}
     stale = sorted(there - wanted.keys()) + [path for path, text in wanted.items() if _text(Path(path)) != text]
     if check:
@@ -65,7 +69,11 @@ def check_against(
     new = documents.schemas_by_name()
     differences = compare.contracts(old, json.loads(json.dumps(new)))
     if differences:
-        releases = [{name: each["uses"] for name, each in before.items()}, consumers.observed()]
+        releases = [{name: each["uses"] for name, each in before.items()}]
+        try:
+            releases.append(consumers.observed())
+        except consumers.Unwatchable as error:
+            print(f"orderflow: {error}; so the last column says only who used it in {against}", file=sys.stderr)
         table = Table("change", "where", "why", "used by")
         for each in differences:
             event, _, place = each.path.partition(" ")
@@ -73,13 +81,20 @@ def check_against(
         Console().print(table)
     bad = [each for each in differences if each.kind != "full"]
     if bad:
-        print(f"{len(bad)} changes are not full: make a new version of the event, beside the old one", file=sys.stderr)
+        print(
+            f"{_changes(len(bad))} not full: make a new version of the event, beside the old one (docs/contracts.md)",
+            file=sys.stderr,
+        )
     lost = sorted(name for name, sample in samples.items() if _sample(name).get("envelope") != sample["envelope"])
     for name in lost:
         print(f"contracts/samples/{name}.json is another or gone: what was published once stays", file=sys.stderr)
     if bad or lost:
         raise typer.Exit(1)
-    print(f"{len(new)} contracts, {len(differences)} changes since {against}, all full")
+    print(f"{len(new)} contracts, {_changes(len(differences))} full since {against}")
+
+
+def _changes(number: int) -> str:
+    return "1 change is" if number == 1 else f"{number} changes are"
 
 
 def _published(ref: str, folder: str) -> dict[str, dict[str, Any]]:

@@ -28,7 +28,9 @@ Schema = dict[str, Any]
 Kind = Literal["full", "backward", "forward", "breaking"]
 
 _NOTES = ("$schema", "$defs", "$ref", "title", "description", "examples", "deprecated", "$comment")
-_NEVER = ("x-type", "x-category", "x-subject", "$id", "pattern", "format", "multipleOf")
+_NAMES = ("x-type", "x-category", "x-subject", "$id")
+"""Keywords that say how an event is addressed."""
+_OPAQUE = ("pattern", "format", "multipleOf")
 """Keywords of which nobody can say in general whether a change of them lets more or less through."""
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
@@ -46,14 +48,37 @@ class Difference:
 def contracts(old: dict[str, Schema], new: dict[str, Schema]) -> list[Difference]:
     """Every change between two sets of contracts, by event name."""
     found: list[Difference] = []
-    for name in sorted(old.keys() | new.keys()):
-        if name not in old:
+    renamed = _renamed_events(old, new)
+    for name in sorted((old.keys() | new.keys()) - set(renamed.values())):
+        if name in renamed:
+            found.append(
+                Difference(name, "breaking", f"renamed to {renamed[name]}: neither knows what the other writes")
+            )
+        elif name not in old:
             found.append(Difference(name, "full", "a new event or version: nobody hears it who does not know it"))
         elif name not in new:
             found.append(Difference(name, "forward", "it is gone: events of it that exist can no longer be read"))
         else:
             found += _Pair(old[name], new[name]).differences(name)
     return found
+
+
+def _renamed_events(old: dict[str, Schema], new: dict[str, Schema]) -> dict[str, str]:
+    """Events that are gone, with the one new event that is alike but for its name, and is like no other."""
+
+    def alike(one: Schema, other: Schema) -> bool:
+        named = {"$id": None, "x-type": None}
+        return not _Pair(one | named, other | named).differences("")
+
+    gone, come = sorted(old.keys() - new.keys()), new.keys() - old.keys()
+    matches = {name: [other for other in come if alike(old[name], new[other])] for name in gone}
+    return _one_to_one(matches)
+
+
+def _one_to_one(matches: dict[str, list[str]]) -> dict[str, str]:
+    """Those with one match that is no other's."""
+    taken = [other for others in matches.values() for other in others]
+    return {name: others[0] for name, others in matches.items() if len(others) == 1 and taken.count(others[0]) == 1}
 
 
 class _Pair:
@@ -78,6 +103,10 @@ class _Pair:
 
     def _keywords(self, path: str, old: Schema, new: Schema) -> Iterator[Difference]:
         old, new = _alike(_listed(_resolved(old, self._old)), _listed(_resolved(new, self._new)))
+        if old.get("type") and new.get("type") and not _accepted("type", old["type"]) & _accepted("type", new["type"]):
+            # Of two types that have no value in common, what else is said of each is no change of the other.
+            yield _plain(path, "type", old["type"], new["type"])
+            return
         for keyword in sorted((old.keys() | new.keys()) - set(_NOTES)):
             yield from self._keyword(path, keyword, old, new)
 
@@ -127,8 +156,7 @@ class _Pair:
             name: [other for other in come if self._same(old["properties"][name], new["properties"][other])]
             for name in sorted(gone)
         }
-        taken = [other for others in alike.values() for other in others]
-        return {name: others[0] for name, others in alike.items() if len(others) == 1 and taken.count(others[0]) == 1}
+        return _one_to_one(alike)
 
     def _same(self, old: Schema, new: Schema) -> bool:
         return not list(self._compare("", old, new))
@@ -140,7 +168,7 @@ class _Pair:
         if len(gone) == len(come) == 1:
             yield from self._compare(f"{path}/{keyword}", gone[0], come[0])
         elif gone or come:
-            yield _by_sets(path, f"{keyword} allows", bool(come), bool(gone), len(gone), len(come))
+            yield _by_sets(path, keyword, gone, come)
 
 
 def _required(path: str, old: Schema, new: Schema) -> Iterator[Difference]:
@@ -164,7 +192,7 @@ def _plain(path: str, keyword: str, before: Any, after: Any) -> Difference:
         tighter = before is None or (after is not None and (after > before) == (keyword in _LOWER))
         return Difference(path, "forward" if tighter else "backward", f"{what}: {_effect(tighter, not tighter)}")
     if keyword in ("type", "enum"):
-        old, new = _accepted(keyword, before), _accepted(keyword, after)
+        old, new = (None if each is None else _accepted(keyword, each) for each in (before, after))
         narrower, wider = (
             not (new is None or (old is not None and old <= new)),
             not (old is None or (new is not None and new <= old)),
@@ -173,23 +201,27 @@ def _plain(path: str, keyword: str, before: Any, after: Any) -> Difference:
     if keyword in ("pattern", "format") and (before is None or after is None):
         tighter = before is None
         return Difference(path, "forward" if tighter else "backward", f"{what}: {_effect(tighter, not tighter)}")
-    if keyword in _NEVER:
-        return Difference(path, "breaking", f"{what}: neither lets through all that the other does")
+    if keyword in _NAMES:
+        return Difference(path, "breaking", f"{what}: neither recognises what the other writes")
+    if keyword in _OPAQUE:
+        return Difference(path, "breaking", f"{what}: which of them lets more through cannot be told")
     return Difference(path, "breaking", f"{what}: this tool cannot judge it")
 
 
-def _accepted(keyword: str, value: Any) -> set[str] | None:
-    """What a type or an enumeration lets through; None: anything. Every integer is a number."""
-    if value is None:
-        return None
+def _accepted(keyword: str, value: Any) -> set[str]:
+    """What a type or an enumeration lets through. Every integer is a number."""
     values = {
         str(each) if keyword == "type" else _canonical(each) for each in (value if isinstance(value, list) else [value])
     }
     return values | {"integer"} if keyword == "type" and "number" in values else values
 
 
-def _by_sets(path: str, what: str, wider: bool, narrower: bool, gone: int, come: int) -> Difference:
-    return Difference(path, _kind(narrower, wider), f"{what} {come} more and {gone} fewer: {_effect(narrower, wider)}")
+def _by_sets(path: str, keyword: str, gone: list[Schema], come: list[Schema]) -> Difference:
+    said = [
+        f"{word} {', '.join(map(_canonical, each))}" for word, each in (("also", come), ("no longer", gone)) if each
+    ]
+    effect = _effect(bool(gone), bool(come))
+    return Difference(path, _kind(bool(gone), bool(come)), f"{keyword}: {' and '.join(said)}: {effect}")
 
 
 def _kind(narrower: bool, wider: bool) -> Kind:

@@ -1,9 +1,9 @@
 """What each service uses of the events that it hears: found by watching it, not by asking it.
 
 Orders go through the workflow in this process, some for each way that an order may end, for events may come in any
-order, and every read of an event's field is noted for the service that reads it. The shell itself reads the subject.
-An event that no such order brings about, as those of services that were added, counts as used as a whole: the place is
-empty.
+order, and every read of an event's field is noted for the service that reads it. The shell itself reads the subject;
+brokers read what a service's filter is on. An event that no such order brings about, as those of services that were
+added, counts as used as a whole: the place is empty.
 
 ``contracts/consumers/<service>.json``: ``{"consumer": name, "uses": {"OrderPlaced.v1": ["/lines/[]/sku", ...]}}``, the
 newest version of each event, the fields by their places as `orderflow_cli.contracts.compare` writes them."""
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -28,6 +29,11 @@ from orderflow.services import SERVICES, find
 from orderflow.settings import Settings
 from orderflow_cli.cost.counting import MORE_PATHS, PATHS, Execution, Workflow
 
+
+class Unwatchable(RuntimeError):
+    """The workflow does not run to its end with the events as they are; the message says what stands in the way."""
+
+
 Uses = dict[str, dict[str, list[str]]]
 """The places of the fields that are used, by service and by event and version."""
 
@@ -37,13 +43,17 @@ _ORDERS = 4
 
 
 def observed() -> Uses:
-    """Watch the workflow. The same code gives the same answer."""
+    """Watch the workflow. The same code gives the same answer. Raises `Unwatchable`."""
     watch = _Watch()
-    with watch.watching():
+    # pydantic warns of values that are of another type than a model says: whoever compares contracts sees that better.
+    with watch.watching(), warnings.catch_warnings(action="ignore", category=UserWarning):
         workflow = _Watched(watch)
-        for path in (*PATHS, *MORE_PATHS) * _ORDERS:
-            workflow.run(path)
-        workflow.load_stock()
+        try:
+            for path in (*PATHS, *MORE_PATHS) * _ORDERS:
+                workflow.run(path)
+            workflow.load_stock()
+        except Exception as error:
+            raise Unwatchable(f"the workflow does not run with the events as they are: {error}") from error
     return {name: {_name(event): watch.places(name, event) for event in _heard(name)} for name in SERVICES}
 
 
@@ -95,8 +105,11 @@ class _Watch:
             del BaseModel.__getattribute__
 
     def places(self, consumer: str, event: type[Event]) -> list[str]:
-        """What a service read of an event; the whole where it never met one."""
-        return sorted(self._read.get((consumer, event), {""}))
+        """What a service read of an event, and its filter; the whole where it never met one."""
+        read = self._read.get((consumer, event))
+        if read is None:
+            return [""]
+        return sorted(read | {f"/{name}" for name in find(consumer).filter or () if name in event.model_fields})
 
     def _note(self, model: BaseModel, name: str, value: Any) -> None:
         _, event, place = self._within.get(id(model), (model, type(model), ""))
@@ -124,16 +137,19 @@ class _Watched(Workflow):
     def __init__(self, watch: _Watch) -> None:
         super().__init__()
         self._watch = watch
-        self._random = Random(0)  # noqa: S311  what is seen must repeat; nothing is secret here
+        # Each service has its own dice, so that one more service does not change the order in which others are served.
+        self._dice = {name: Random(name) for name in SERVICES}  # noqa: S311  it must repeat; nothing is secret here
+        self._turns = {name: dice.random() for name, dice in self._dice.items()}
 
     def choose(self, waiting: dict[str, int]) -> str:
-        """Any service."""
-        return self._random.choice(sorted(waiting))
+        """The service with the lowest turn; each draws another when it was served."""
+        return min(waiting, key=lambda service: self._turns[service])
 
     def deliver(self, service: str) -> Execution:
         """Any message of its queue, under the service's name."""
-        queue = self._broker.queues[service]
-        queue.rotate(self._random.randrange(len(queue)))
+        queue, dice = self._broker.queues[service], self._dice[service]
+        queue.rotate(dice.randrange(len(queue)))
+        self._turns[service] = dice.random()
         self._watch.consumer = service
         try:
             return super().deliver(service)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,16 @@ ANALYTICS_BYTES_AN_EVENT = 79
 """Of a document of analytics: `tests/costs` holds both."""
 ANALYTICS_WINDOW_S = 60
 
-ALARMS = {"aws": 81, "azure": 50, "gcp": 65}
+ALARMS = {"aws": (21, 6), "azure": (10, 4), "gcp": (15, 5)}
+"""What a plan of dev makes (docs/deploy): for itself, and for each service that hears events."""
 LOG_ALERTS = 5
-"""What a plan of dev makes (docs/deploy)."""
 GCP_EVALUATIONS = 2 * 60 * 24 * 30
+
+
+def alarms(cloud: str, services: Mapping[str, Any]) -> int:
+    """How many alarms a plan of dev makes for the services of a topology."""
+    own, each = ALARMS[cloud]
+    return own + each * sum(service["trigger"] == "queue" for service in services.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +254,7 @@ class Estimate:
         yield self._line("archive", "SNS to Firehose", "sns-to-firehose", self._events)
         yield self._line("archive", "Firehose ingestion and S3", None, self._events)
         yield self._line("logs", "CloudWatch Logs", "logs", self._a_month(lambda each: each.logged) / 1e9)
-        yield self._line("alarms", "CloudWatch alarms", "alarm", ALARMS["aws"])
+        yield self._line("alarms", "CloudWatch alarms", "alarm", alarms("aws", self._services))
         yield self._line("alarms", "CloudWatch dashboard", "dashboard", 1)
         yield self._line("alarms", "metrics of log filters, the alarms' key", None, 1)
 
@@ -284,7 +290,7 @@ class Estimate:
         yield self._line("store", "Tables storage of the month's orders", "tables-storage", stored)
         yield self._line("archive", "blobs", None, published)
         yield self._line("logs", "Log Analytics", "logs", self._a_month(lambda each: each.logged) / 1e9)
-        yield self._line("alarms", "metric alerts", "metric-alert", ALARMS["azure"])
+        yield self._line("alarms", "metric alerts", "metric-alert", alarms("azure", self._services))
         yield self._line("alarms", "log alerts", "log-alert-5-min", LOG_ALERTS)
 
     def _service_bus(self, operations: float) -> Iterator[Line]:
@@ -320,8 +326,9 @@ class Estimate:
         yield self._line("store", "Firestore storage and recovery", None, self._inputs.orders * self._order.stored)
         yield self._line("archive", "Cloud Storage subscription and bucket", None, self._events)
         yield self._line("logs", "Cloud Logging", "logs", self._a_month(lambda each: each.logged))
-        yield self._line("alarms", "alert conditions", "alert-condition", ALARMS["gcp"])
-        yield self._line("alarms", "series that they ask for", "alert-series", ALARMS["gcp"] * GCP_EVALUATIONS)
+        conditions = alarms("gcp", self._services)
+        yield self._line("alarms", "alert conditions", "alert-condition", conditions)
+        yield self._line("alarms", "series that they ask for", "alert-series", conditions * GCP_EVALUATIONS)
         yield self._line("alarms", "Cloud Scheduler", None, 1)
 
 

@@ -124,7 +124,7 @@ def _next(draft: Draft, root: Path) -> list[str]:
         f"make test ARGS={draft.test}",
         f'{packages}make up ARGS="--cloud gcp", and when it runs, in another terminal:',
         f"  echo '{fact}' | {packages}.venv/bin/orderflow publish --cloud gcp -",
-        *(["make golden; then review the difference: rights, and figures of docs"] if draft.in_core else []),
+        *(["make golden; then review the difference: rights, and counts in docs/deploy"] if draft.in_core else []),
     ]
 
 
