@@ -54,7 +54,8 @@ GCP_EVALUATIONS = 2 * 60 * 24 * 30
 def alarms(cloud: str, services: Mapping[str, Any]) -> int:
     """How many alarms a plan of dev makes for the services of a topology."""
     own, each = ALARMS[cloud]
-    return own + each * sum(service["trigger"] == "queue" for service in services.values())
+    hearing = [name for name, service in services.items() if service["trigger"] == "queue"]
+    return own + each * len(hearing)
 
 
 @dataclass(frozen=True, slots=True)
