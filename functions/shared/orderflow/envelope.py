@@ -67,6 +67,7 @@ class _Wire(TypedDict):
     causationid: NotRequired[str | None]
     traceparent: NotRequired[str | None]
     tracestate: NotRequired[str | None]
+    signature: NotRequired[str | int | float | bool | None]  # It is checked where signatures are; no list nor object.
     partitionkey: NotRequired[str | None]
     kind: Text
     category: Text
@@ -75,9 +76,7 @@ class _Wire(TypedDict):
     data: dict[str, Any]
 
 
-_WIRE = TypeAdapter(_Wire)
-_DEEPEST = 250
-"""orjson reads lists and objects nested deeper than it writes, which is 254: such an event could not be hashed."""
+_WIRE = TypeAdapter(_Wire).validator
 _SAY_NOTHING = ("traceparent", "tracestate", "signature")
 _DEFAULTS = {"specversion": "1.0", "datacontenttype": "application/json"}
 
@@ -92,19 +91,20 @@ class Envelope:
     it is looked at, and a model would be turned into that object each time.
     """
 
-    __slots__ = ("_bytes", "_content")
+    __slots__ = ("_bytes", "_content", "_digest")
 
     def __init__(self, **attributes: Any) -> None:
         """Raises `pydantic.ValidationError`."""
         self._content = _checked(attributes)
         self._bytes: bytes | None = None
+        self._digest: str | None = None
 
     @classmethod
     def trusted(cls, content: dict[str, Any]) -> Envelope:
         """The envelope of a JSON object that this project made, unchecked. It must not be changed afterwards."""
         envelope = cls.__new__(cls)
         envelope._content = content
-        envelope._bytes = None
+        envelope._bytes = envelope._digest = None
         return envelope
 
     def replace(self, **changes: Any) -> Envelope:
@@ -211,19 +211,24 @@ class Envelope:
     def said(self) -> dict[str, Any]:
         """What the event says: without trace context, where SDKs and brokers may write their own, and without its
         signature, which another key makes another."""
-        return {name: value for name, value in self._content.items() if name not in _SAY_NOTHING}
+        said = self._content.copy()
+        for name in _SAY_NOTHING:
+            said.pop(name, None)
+        return said
 
     def digest(self) -> str:
         """A hash of what the event says."""
-        return hashlib.sha256(canonical(self.said())).hexdigest()[:32]
+        if self._digest is None:
+            self._digest = hashlib.sha256(canonical(self.said())).hexdigest()[:32]
+        return self._digest
 
 
 def _checked(content: Any) -> dict[str, Any]:
     """The content of an envelope: validated, with its defaults, without absent attributes."""
-    valid: dict[str, Any] = {**_WIRE.validate_python(content)}
+    valid: dict[str, Any] = _WIRE.validate_python(content)
     if None in valid.values():
         valid = {name: value for name, value in valid.items() if value is not None}
-    return valid if valid.keys() >= _DEFAULTS.keys() else _DEFAULTS | valid
+    return valid if "specversion" in valid and "datacontenttype" in valid else _DEFAULTS | valid
 
 
 def canonical(value: Any) -> bytes:
@@ -234,10 +239,10 @@ def canonical(value: Any) -> bytes:
 def decode(body: bytes) -> Envelope:
     """Read a structured CloudEvent. Raises `Malformed` with the first thing that is wrong, never showing the data."""
     try:
-        content = _checked(orjson.loads(body))
-        if body.count(b"[") + body.count(b"{") > _DEEPEST:
-            canonical(content)
-        return Envelope.trusted(content)
+        envelope = Envelope.trusted(_checked(orjson.loads(body)))
+        # Everybody asks for it; and orjson reads what is nested deeper than it writes: that could not be hashed.
+        envelope.digest()
+        return envelope
     except orjson.JSONDecodeError as error:
         raise Malformed(f"body: it is no JSON: {error}") from None
     except orjson.JSONEncodeError as error:

@@ -104,7 +104,7 @@ def read(envelope: Envelope) -> Event:
     if model is None:
         raise UnknownEvent(f"type: {envelope.type[:200]} is not in the catalogue")
     try:
-        event = model.model_validate(envelope.data)
+        event: Event = model.__pydantic_validator__.validate_python(envelope.data)
     except ValidationError as error:
         raise Malformed(f"data.{first_error(error)}") from None
     if (envelope.kind, envelope.category, envelope.subject) != (model.kind(), model.category, event.subject):

@@ -36,11 +36,16 @@ def _drops(level: str) -> bool:
 def write(level: str, message: str, **fields: Any) -> None:
     """Write one line: ``{"severity", "time", "message", ...fields}``; fields that are None are left out. The first
     three are named as Cloud Logging reads them (cloud.google.com/logging/docs/structured-logging), on all clouds."""
-    if _drops(level):
-        return
-    given = {name: value for name, value in fields.items() if value is not None}
-    line = {"severity": level, "time": rfc3339(time.time()), "message": message, **given}
-    sys.stdout.write(orjson.dumps(line, default=str).decode() + "\n")
+    if not _drops(level):
+        _write(level, message, fields)
+
+
+def _write(level: str, message: str, fields: dict[str, Any]) -> None:
+    line: dict[str, Any] = {"severity": level, "time": rfc3339(time.time()), "message": message}
+    for name, value in fields.items():
+        if value is not None:
+            line[name] = value
+    sys.stdout.write(orjson.dumps(line, str, orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outcome) -> None:
@@ -49,17 +54,14 @@ def delivery(service: str, message: Delivery, envelope: Envelope, outcome: Outco
     level = "INFO" if after is None else "WARNING"
     if _drops(level):
         return
-    write(
-        level,
-        "retry" if after is not None else getattr(outcome, "note", ""),
-        service=service,
-        **_of_event(envelope),
-        transport_id=message.transport_id,
-        receives=message.receives,
-        attempt=getattr(outcome, "attempt", None),
-        after=after,
-        reason=getattr(outcome, "reason", None),
-    )
+    fields = {"service": service, **_of_event(envelope)}
+    fields["transport_id"] = message.transport_id
+    fields["receives"] = message.receives
+    if after is not None:
+        fields["attempt"] = getattr(outcome, "attempt", None)
+        fields["after"] = after
+        fields["reason"] = getattr(outcome, "reason", None)
+    _write(level, "retry" if after is not None else getattr(outcome, "note", ""), fields)
 
 
 def dead_letter(letter: DeadLetter, envelope: Envelope | None = None) -> None:
@@ -83,19 +85,22 @@ def request(method: str, route: str, status: int, order_id: str | None, tracepar
 
 def _of_event(envelope: Envelope) -> dict[str, Any]:
     """The ids of an event."""
-    return {
-        "kind": envelope.kind,
-        "event_id": envelope.id,
-        "order_id": (envelope.extension("data") or {}).get("order_id"),  # A claim has none.
-        "subject": envelope.subject,
-        "correlation_id": envelope.correlationid,
-        "causation_id": envelope.causationid,
-        "traceparent": envelope.traceparent,
-        **_trace(envelope.traceparent),
+    content = envelope.to_dict()
+    traceparent = content.get("traceparent")
+    fields = {
+        "kind": content["kind"],
+        "event_id": content["id"],
+        "order_id": content.get("data", content).get("order_id"),  # A claim has no data.
+        "subject": content["subject"],
+        "correlation_id": content["correlationid"],
+        "causation_id": content.get("causationid"),
+        "traceparent": traceparent,
     }
+    return fields if _PROJECT is None else fields | _trace(traceparent)
 
 
 def _trace(traceparent: str | None) -> dict[str, str]:
+    """A line's trace as Cloud Logging takes it, where there is one."""
     if _PROJECT is None or not (valid := valid_trace(traceparent)):
         return {}
     _, trace_id, span_id, _ = valid.split("-")

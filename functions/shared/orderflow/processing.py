@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from orderflow import log
 from orderflow.attempts import Attempts
 from orderflow.breaker import Blocked, Breakers
-from orderflow.claims import BadClaim, decode, redeem
+from orderflow.claims import BadClaim, Claim, decode, redeem
 from orderflow.envelope import Envelope, Malformed, rfc3339
 from orderflow.events import Event, UnknownEvent, read
 from orderflow.ports import Clock, Conflict, DeadLetter, Delivery, Stored, Unavailable
@@ -56,6 +56,9 @@ S = TypeVar("S", bound=State)
 
 _DECISIONS = 25
 """More decisions than any event needs: a service that exceeds it goes in circles."""
+
+_STANDS = (Commit, Ignore)
+"""Decisions on a guess that stand: a write, which fails if the guess was wrong, or nothing whatever there is."""
 
 
 @dataclass(slots=True)
@@ -182,12 +185,13 @@ class Shell:
 
     def _process(self, service: Service[Any], envelope: Envelope) -> Steps[Outcome]:
         # A broker may deliver what its subscription's filter should have kept back (the Pub/Sub emulator does).
-        if not service.lets_through(envelope.attributes()):
+        if not service.lets_through(envelope.to_dict()):
             return Done("ignored")
         if (fault := (yield from self.doubt(envelope))) is not None:
             raise Refused("unsigned" if envelope.extension("signature") is None else "bad-signature", fault)
         try:
-            envelope = yield from redeem(envelope)
+            if isinstance(envelope, Claim):
+                envelope = yield from redeem(envelope)
             event = read(envelope)
         except UnknownEvent as error:
             raise Refused("unknown-event", str(error)) from None
@@ -229,7 +233,7 @@ class Shell:
             return Done("duplicate")
         context = Context(self.clock.now(), self.settings, time)
         decision = service.decide(record.state, event, context)
-        if guess and not (yield from self._needs_no_reading(record, decision)):
+        if guess and not isinstance(decision, _STANDS) and not (yield from self._needs_no_reading(record, decision)):
             return (yield from self._absorb(service, key, cause, event, time, None))
         for _ in range(_DECISIONS):
             match decision:
@@ -262,21 +266,21 @@ class Shell:
 
     def _finish(self, service: Service[S], key: str, record: Record[S], cause: Cause, event: Event) -> Steps[None]:
         """What follows an absorbed event, the first time and at every redelivery: publish, then the afterwork."""
-        yield from self.publish(record.emitted_for(cause.id))
+        for envelope in record.emitted_for(cause.id):
+            yield Publish(envelope)
         if service.after is not None and record.state is not None:
             changes = service.after(record.state, event)
             if changes is not None:
                 yield from self._change_all(service, key, changes)
 
     def _needs_no_reading(self, guess: Record[S], decision: Decision[S]) -> Steps[bool]:
-        """Whether a decision on a guess may stand: its first step is a write, which fails if the guess was wrong, or it
-        writes nothing whatever there is. The only probe of an open breaker is not spent on it."""
-        match decision:
-            case Intend() if decision.state == guess.state:
-                return False
-            case Intend(effect=Call() as call):
-                return (yield from self._breakers.closed(call.dependency))
-        return isinstance(decision, Commit | Intend | Ignore)
+        """Whether another decision on a guess than those of `_STANDS` may stand: an intent whose first step is a write.
+        The only probe of an open breaker is not spent on it."""
+        if not isinstance(decision, Intend) or decision.state == guess.state:
+            return False
+        if isinstance(decision.effect, Call):
+            return (yield from self._breakers.closed(decision.effect.dependency))
+        return True
 
     def _leave_to_call(self, effect: Effect) -> Steps[bool]:
         """Ask the circuit breaker before an intent is committed. Answers whether the call is a probe."""

@@ -47,10 +47,11 @@ class Recent:
 
     def wrote(self, collection: str, key: str, stored: Stored) -> None:
         """Remember a document that was just written."""
+        name = (collection, key)
         with self._lock:
-            self._stored[collection, key] = stored
-            self._stored.move_to_end((collection, key))
-            while len(self._stored) > MOST:
+            self._stored[name] = stored
+            self._stored.move_to_end(name)
+            if len(self._stored) > MOST:
                 self._stored.popitem(last=False)
 
     def lost(self, collection: str, key: str) -> None:

@@ -52,7 +52,9 @@ class Record(Generic[S]):
 
     def absorbing(self, state: S, cause: Cause, emitted: tuple[Envelope, ...]) -> Record[S]:
         """With a new state, the event absorbed and what it emitted kept."""
-        pending = {cause_id: digest for cause_id, digest in self.pending.items() if cause_id != cause.id}
+        pending = self.pending
+        if cause.id in pending:
+            pending = {cause_id: digest for cause_id, digest in pending.items() if cause_id != cause.id}
         kept = tuple([envelope.to_dict() for envelope in emitted])
         return Record(state, {**self.absorbed, cause.id: (cause.digest, kept)}, pending, self.stored)
 
@@ -105,7 +107,8 @@ def load(service: Service[S], stored: Stored | None) -> Record[S]:
 
 def envelopes(service_name: str, cause: Cause, events: tuple[Event, ...], now: float) -> tuple[Envelope, ...]:
     """The envelopes of events emitted for a cause. Their ids derive from it, so that emitting twice is one event."""
-    return tuple(_envelope(service_name, cause, ordinal, event, now) for ordinal, event in enumerate(events))
+    time = rfc3339(now)
+    return tuple([_envelope(service_name, cause, ordinal, event, time) for ordinal, event in enumerate(events)])
 
 
 @cache
@@ -122,20 +125,21 @@ def _always(service_name: str, event: type[Event]) -> dict[str, str]:
     }
 
 
-def _envelope(service_name: str, cause: Cause, ordinal: int, event: Event, now: float) -> Envelope:
-    event_id = derived_id(cause.id, service_name, event.type_name(), str(ordinal))
-    data: dict[str, Any] = event.model_dump(mode="json", exclude_none=True)
-    content = {
-        **_always(service_name, type(event)),
-        "id": event_id,
-        "subject": event.subject,
-        "time": rfc3339(now),
-        "correlationid": cause.correlation_id,
-        "traceparent": child_trace(cause.traceparent, event_id),
-        "partitionkey": data.get("order_id", event.subject),
-        "data": data,
-    }
-    content |= {name: data[name] for name in ("tier", "channel") if name in data}
+def _envelope(service_name: str, cause: Cause, ordinal: int, event: Event, time: str) -> Envelope:
+    content: dict[str, Any] = {**_always(service_name, type(event))}
+    event_id = derived_id(cause.id, service_name, content["type"], str(ordinal))
+    subject = event.subject
+    data: dict[str, Any] = event.__pydantic_serializer__.to_python(event, mode="json", exclude_none=True)
+    content["id"] = event_id
+    content["subject"] = subject
+    content["time"] = time
+    content["correlationid"] = cause.correlation_id
+    content["traceparent"] = child_trace(cause.traceparent, event_id)
+    content["partitionkey"] = data.get("order_id", subject)
+    content["data"] = data
+    for name in ("tier", "channel"):
+        if name in data:
+            content[name] = data[name]
     if cause.causation_id is not None:
         content["causationid"] = cause.causation_id
     return Envelope.trusted(content)

@@ -39,7 +39,8 @@ class State(BaseModel):
         state = document["state"]
         for migrate in cls.migrations[document["schema"] - 1 :]:
             state = migrate(state)
-        return cls.model_validate(state)
+        valid: Self = cls.__pydantic_validator__.validate_python(state)
+        return valid
 
     def write(self, previous: Document | None) -> Document:
         """A document with this state, to replace ``previous``: its ``rev`` is one more."""
@@ -47,5 +48,5 @@ class State(BaseModel):
         return {
             "schema": max(schema, self.schema_number()),
             "rev": rev + 1,
-            "state": self.model_dump(mode="json", exclude_none=True),
+            "state": self.__pydantic_serializer__.to_python(self, mode="json", exclude_none=True),
         }

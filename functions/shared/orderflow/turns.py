@@ -9,6 +9,8 @@ from collections.abc import Sequence
 def turns(groups: Sequence[str]) -> list[list[int]]:
     """The places of some items, by the group of each, divided so that no turn has two of a group and each group keeps
     its order. An empty name is no group: one turn where there are no groups."""
+    if not any(groups):
+        return [list(range(len(groups)))] if groups else []
     divided: list[list[int]] = []
     before: Counter[str] = Counter()
     for place, group in enumerate(groups):
