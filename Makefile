@@ -73,7 +73,7 @@ check: $(VENV)/.ready ## Check format, lint, strict types, workflows, secrets, d
 
 .PHONY: audit
 audit: $(VENV)/.ready ## Ask which locked packages have known vulnerabilities: those deployed, and those of the tools (needs the network)
-	@AUDIT=required tools/audit functions/*/requirements.lock requirements.lock tools/checkov.lock
+	@AUDIT=required tools/audit functions/*/*.lock requirements.lock tools/checkov.lock
 
 .PHONY: format
 format: $(VENV)/.ready ## Mend the format, and write the generated files

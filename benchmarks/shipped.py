@@ -10,35 +10,35 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.peers import HERE, POWERTOOLS, ROOT, folder
-from orderflow_cli.package import RECIPES, WITH_TELEMETRY, build
+from orderflow_cli.package import RECIPES, build
 
 
-def unpacked(cloud: str, *, made_for: str = HERE, telemetry: bool = False) -> list[Path]:
+def unpacked(name: str, *, made_for: str = HERE, telemetry: bool = False) -> list[Path]:
     """The folders that the platform puts on the function's path: the package, and what the platform adds to it. The
     Lambda runtime has its own boto3 (here the peer's folder stands for it); Cloud Build installs the requirements, with
     bytecode (buildpacks: pkg/python/python.go)."""
-    sources = [ROOT / "functions" / each for each in ("shared", cloud)]
+    recipe = RECIPES[name]
+    sources = [ROOT / "functions" / each for each in ("shared", recipe.cloud)]
     files = [path for source in sources for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    digest = hashlib.sha256(f"{cloud} {made_for} {telemetry}".encode())
+    digest = hashlib.sha256(f"{name} {made_for} {telemetry}".encode())
     for path in sorted([*files, ROOT / "cli" / "orderflow_cli" / "package.py"]):
         digest.update(str(path).encode() + path.read_bytes())
-    target = ROOT / "build" / "bench" / f"{cloud}-{digest.hexdigest()[:12]}"
+    target = ROOT / "build" / "bench" / f"{name}-{digest.hexdigest()[:12]}"
     if not target.exists():
-        print(f"making the package of {cloud}", file=sys.stderr)
+        print(f"making the package {name}", file=sys.stderr)
         making = target.with_suffix(".making")
         shutil.rmtree(making, ignore_errors=True)
-        package = build(cloud, ROOT, target.with_suffix(".zip"), platform=made_for, telemetry=telemetry)
+        package = build(name, ROOT, target.with_suffix(".zip"), platform=made_for, telemetry=telemetry)
         zipfile.ZipFile(package.path).extractall(making)
         making.rename(target)
-    if cloud == "aws":
+    if recipe.cloud == "aws":
         return [target, folder(*POWERTOOLS, made_for=made_for)]
-    if cloud == "gcp":
-        return [target, _requirements(target / "requirements.txt", telemetry, made_for)]
-    return [target, target / str(RECIPES[cloud].dependencies)]
+    if recipe.dependencies is None:
+        return [target, _requirements(target / "requirements.txt", recipe.lock(telemetry=telemetry), made_for)]
+    return [target, target / recipe.dependencies]
 
 
-def _requirements(lock: Path, telemetry: bool, made_for: str) -> Path:
-    name = WITH_TELEMETRY if telemetry else "requirements.lock"
+def _requirements(lock: Path, name: str, made_for: str) -> Path:
     digest = hashlib.sha256(lock.read_bytes() + made_for.encode()).hexdigest()[:12]
     target = ROOT / "build" / "bench" / f"gcp-{name}-{digest}"
     if not target.exists():

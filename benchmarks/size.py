@@ -27,20 +27,19 @@ def sizes(*, short: bool = False) -> dict[str, dict[str, Size]]:
     """By cloud and package, the first package of a cloud being what the others are compared with; ``short`` looks at
     one peer and one package of ours only."""
     arm, intel = RECIPES["aws"].platform, RECIPES["gcp"].platform
-    ours = unpacked("aws", made_for=arm)
     aws = {
         "pydantic alone": _size([folder("pydantic", made_for=arm)]),
-        "orderflow (SDK of the runtime)": _size(ours[:1]),
+        "orderflow (SDK of the runtime)": _size(unpacked("aws", made_for=arm)[:1]),
     }
     if short:
         return {"aws": aws}
-    telemetry = unpacked("aws", made_for=arm, telemetry=True)
     return {
         "aws": {
             "Powertools + boto3": _size([folder(*POWERTOOLS, made_for=arm)]),
             **aws,
-            "the same, with telemetry": _size(telemetry[:1]),
-            "the same, without cryptography": _size(ours[:1], without=("cryptography", "cffi", "_cffi", "pycparser")),
+            "the same, with telemetry": _size(unpacked("aws", made_for=arm, telemetry=True)[:1]),
+            "orderflow's API (with tokens)": _size(unpacked("aws-tokens", made_for=arm)[:1]),
+            "the API, with telemetry": _size(unpacked("aws-tokens", made_for=arm, telemetry=True)[:1]),
         },
         "azure": {
             "bare function app": _size([folder(*AZURE_FUNCTIONS, made_for=intel)]),
@@ -56,13 +55,13 @@ def sizes(*, short: bool = False) -> dict[str, dict[str, Size]]:
     }
 
 
-def _size(folders: Iterable[Path], without: tuple[str, ...] = ()) -> Size:
+def _size(folders: Iterable[Path]) -> Size:
     """Measure a zip that is not written: the same compression as that of the packages, and the zip's own headers."""
     full, plain = [0, 0], [0, 0]
     for base in folders:
         for path in sorted(base.rglob("*")):
             name = path.relative_to(base).as_posix()
-            if not path.is_file() or name.startswith((*without, "bin/")):
+            if not path.is_file() or name.startswith("bin/"):
                 continue
             data = path.read_bytes()
             packed = len(zlib.compress(data, 9, wbits=-15)) + 30 + 46 + 2 * len(name.encode())

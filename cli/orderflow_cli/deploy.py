@@ -139,16 +139,17 @@ def _publish(outputs: dict[str, Any]) -> None:
     publishing.publish(publishing.Group.of(outputs["topic"]), apps, _package("azure"), errors.print)
 
 
-def _package(cloud: str) -> Path:
-    return Path("dist") / f"{cloud}.zip"
+def _package(name: str) -> Path:
+    return Path("dist") / f"{name}.zip"
 
 
 def _plan(root: Root) -> Plan:
     errors = Console(stderr=True, highlight=False)
     telemetry = root.variable("telemetry") not in (None, "off")
     errors.print(f"Packaging the functions for {root.cloud}{' with telemetry' if telemetry else ''} ...")
-    made = packaging.build(root.cloud, Path.cwd(), _package(root.cloud), telemetry=telemetry)
-    errors.print(f"{made.path}: {made.size / 1e6:.1f} MB")
+    for name in packaging.names(root.cloud):
+        made = packaging.build(name, Path.cwd(), _package(name), telemetry=telemetry)
+        errors.print(f"{made.path}: {made.size / 1e6:.1f} MB")
     errors.print("Planning ...")
     root.init()
     return root.plan(variables=_declared(root))

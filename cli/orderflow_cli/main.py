@@ -218,16 +218,17 @@ def package(
     from orderflow_cli import package as packaging
 
     table = Table("cloud", "file", "zip", "unpacked", "files", "sha256")
-    for name in _chosen(cloud):
+    for each in _chosen(cloud):
         try:
             if relock:
-                packaging.lock(name, Path.cwd())
-            made = packaging.build(name, Path.cwd(), out / f"{name}.zip", telemetry=telemetry)
+                packaging.lock(each, Path.cwd())
+            for name in packaging.names(each):
+                made = packaging.build(name, Path.cwd(), out / f"{name}.zip", telemetry=telemetry)
+                sizes = (f"{made.size / 1e6:.1f} MB", f"{made.unpacked / 1e6:.1f} MB", str(made.files))
+                table.add_row(each, str(made.path), *sizes, made.sha256[:16])
         except packaging.PackageFailed as error:
             print(f"orderflow: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
-        sizes = (f"{made.size / 1e6:.1f} MB", f"{made.unpacked / 1e6:.1f} MB", str(made.files))
-        table.add_row(name, str(made.path), *sizes, made.sha256[:16])
     Console(highlight=False).print(table)
 
 

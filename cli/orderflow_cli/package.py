@@ -1,14 +1,16 @@
-"""Function packages: one zip per cloud, the same bytes each time, with only what the functions need.
+"""Function packages: a zip per cloud, two on AWS, the same bytes each time, with only what the functions need.
 
 Dependencies come from ``functions/<cloud>/requirements.lock``, every file checked against its hash, as wheels for the
 cloud's platform and Python whatever the developer's machine is. The zip has sorted names, fixed times and modes.
 
 AWS: dependencies and bytecode at the top, for arm64; boto3 is left out, the Lambda runtime has it
-(docs.aws.amazon.com/lambda/latest/dg/lambda-python.html). OpenTelemetry is in a package only where that is asked for,
-from a lock of its own that holds everything: ``telemetry.lock``. Azure: dependencies under ``.python_packages``, where
-the worker looks for what was not built remotely (learn.microsoft.com/azure/azure-functions/functions-reference-python).
-GCP: sources and ``requirements.txt``, which Cloud Build installs
-(cloud.google.com/run/docs/runtimes/python-dependencies)."""
+(docs.aws.amazon.com/lambda/latest/dg/lambda-python.html). More than half of what the functions would bring is the
+cryptography package, which only those need that check or sign a token: the API, and whoever sends by FCM. They have a
+package of their own, ``aws-tokens``, the same but for that; Terraform gives each function its one. Elsewhere every
+function needs it, for a push's token or for the SDK. OpenTelemetry is in a package only where that is asked for, from
+a lock of its own that has everything. Azure: dependencies under ``.python_packages``, where the worker looks for what
+was not built remotely (learn.microsoft.com/azure/azure-functions/functions-reference-python). GCP: sources and
+``requirements.txt``, which Cloud Build installs (cloud.google.com/run/docs/runtimes/python-dependencies)."""
 
 from __future__ import annotations
 
@@ -29,9 +31,6 @@ from orderflow import services
 PYTHON = "3.13"
 """What the functions run on, on every cloud."""
 
-WITH_TELEMETRY = "telemetry.lock"
-"""The lock of a package that can send traces and metrics."""
-
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _BOOKKEEPING = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 
@@ -46,26 +45,42 @@ class CannotPackage(PackageFailed):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is particular to a cloud's package. ``dependencies`` is their folder in the zip, None where the cloud
-    installs them; ``mounted_at`` is where the cloud unpacks the zip, None where it compiles by itself."""
+    """What is particular to a package. ``dependencies`` is their folder in the zip, None where the cloud installs them;
+    ``mounted_at`` is where the cloud unpacks the zip, None where it compiles by itself; ``tokens`` says whether there
+    is what tokens take besides."""
 
+    cloud: str
     platform: str
     dependencies: str | None
     mounted_at: str | None
+    tokens: bool = False
+
+    def lock(self, *, telemetry: bool = False) -> str:
+        """The file beside the cloud's functions that names what is installed, every version with its hashes."""
+        return f"{'-'.join(self._besides(telemetry)) or 'requirements'}.lock"
+
+    def wanted(self, *, telemetry: bool = False) -> list[str]:
+        """The files that the lock is made from."""
+        return [f"{name}.in" for name in ("requirements", *self._besides(telemetry))]
+
+    def _besides(self, telemetry: bool) -> list[str]:
+        return [*(["tokens"] if self.tokens else []), *(["telemetry"] if telemetry else [])]
 
 
 RECIPES = {
-    "aws": Recipe("aarch64-manylinux2014", "", "/var/task"),
-    "azure": Recipe("x86_64-manylinux2014", ".python_packages/lib/site-packages", "/home/site/wwwroot"),
-    "gcp": Recipe("x86_64-manylinux2014", None, None),
+    "aws": Recipe("aws", "aarch64-manylinux2014", "", "/var/task"),
+    "aws-tokens": Recipe("aws", "aarch64-manylinux2014", "", "/var/task", tokens=True),
+    "azure": Recipe("azure", "x86_64-manylinux2014", ".python_packages/lib/site-packages", "/home/site/wwwroot"),
+    "gcp": Recipe("gcp", "x86_64-manylinux2014", None, None),
 }
+"""By the name of the package, which is that of its zip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """A package that was made. ``unpacked`` is the size of its files in bytes."""
 
-    cloud: str
+    name: str
     path: Path
     size: int
     unpacked: int
@@ -73,14 +88,19 @@ class Package:
     sha256: str
 
 
-def build(cloud: str, root: Path, out: Path, *, platform: str | None = None, telemetry: bool = False) -> Package:
-    """Make a cloud's package, for another ``platform`` (as uv names them) if one is given, with what traces and metrics
-    take where ``telemetry`` says so. Raises `PackageFailed`."""
-    recipe = RECIPES[cloud]
+def names(cloud: str) -> list[str]:
+    """The packages of a cloud."""
+    return [name for name, recipe in RECIPES.items() if recipe.cloud == cloud]
+
+
+def build(name: str, root: Path, out: Path, *, platform: str | None = None, telemetry: bool = False) -> Package:
+    """Make a package, for another ``platform`` (as uv names them) if one is given, with what traces and metrics take
+    where ``telemetry`` says so. Raises `PackageFailed`."""
+    recipe = RECIPES[name]
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary) / "tree"
-        lock = root / "functions" / cloud / (WITH_TELEMETRY if telemetry else "requirements.lock")
-        _copy_sources(root, cloud, tree)
+        lock = root / "functions" / recipe.cloud / recipe.lock(telemetry=telemetry)
+        _copy_sources(root, recipe.cloud, tree)
         if recipe.dependencies is None:
             shutil.copy(lock, tree / "requirements.txt")
         else:
@@ -93,30 +113,26 @@ def build(cloud: str, root: Path, out: Path, *, platform: str | None = None, tel
         _zip(tree, out)
         sizes = [path.stat().st_size for path in _files(tree)]
     data = out.read_bytes()
-    return Package(cloud, out, len(data), sum(sizes), len(sizes), hashlib.sha256(data).hexdigest())
+    return Package(name, out, len(data), sum(sizes), len(sizes), hashlib.sha256(data).hexdigest())
 
 
 def lock(cloud: str, root: Path) -> None:
     """Write a cloud's locks: the versions that the project is tested with, and their hashes."""
     folder = root / "functions" / cloud
-    for name, wanted in (
-        ("requirements.lock", ["requirements.in"]),
-        (WITH_TELEMETRY, ["requirements.in", "telemetry.in"]),
-    ):
-        command = [
-            *_uv("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
-            *("--python-version", PYTHON, "--python-platform", RECIPES[cloud].platform),
-            *("--constraint", str(root / "requirements.lock")),
-            *("--output-file", str(folder / name)),
-            *(str(folder / each) for each in wanted),
-        ]
-        subprocess.run(command, check=True, cwd=root)
+    for recipe in map(RECIPES.__getitem__, names(cloud)):
+        for telemetry in (False, True):
+            command = [
+                *_uv("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"),
+                *("--python-version", PYTHON, "--python-platform", recipe.platform),
+                *("--constraint", str(root / "requirements.lock")),
+                *("--output-file", str(folder / recipe.lock(telemetry=telemetry))),
+                *(str(folder / each) for each in recipe.wanted(telemetry=telemetry)),
+            ]
+            subprocess.run(command, check=True, cwd=root)
 
 
 def _copy_sources(root: Path, cloud: str, tree: Path) -> None:
-    ignore = shutil.ignore_patterns(
-        "__pycache__", "*.pyc", "requirements.*", "telemetry.in", WITH_TELEMETRY, "README.md"
-    )
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "*.in", "*.lock", "README.md")
     shutil.copytree(root / "functions" / "shared", tree, ignore=ignore)
     shutil.copytree(root / "functions" / cloud, tree, ignore=ignore, dirs_exist_ok=True)
 

@@ -17,6 +17,12 @@ locals {
     region     = var.region
   }
 
+  # One for those that check or sign tokens, one without what that takes (cli/orderflow_cli/package.py).
+  package_files = {
+    plain  = var.package_file
+    tokens = "${trimsuffix(var.package_file, ".zip")}-tokens.zip"
+  }
+
   # By what triggers them. No name of a service is written in this configuration.
   queues    = { for name, service in local.services : name => service if contains(["queue", "object"], service.trigger) }
   consumers = { for name, service in local.services : name => service if service.trigger == "queue" }

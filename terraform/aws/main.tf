@@ -66,7 +66,7 @@ module "functions" {
   claims              = { bucket_arn = module.objects.bucket_arns[local.topology.claims.bucket], prefix = local.topology.claims.prefix }
   deletion_protection = var.deletion_protection
   drop_arn            = module.objects.bucket_arns[local.drop_bucket]
-  package_file        = var.package_file
+  package_files       = local.package_files
   role_boundary_arn   = module.ci.role_boundary_arn
   scope               = local.scope
   secrets             = var.secrets

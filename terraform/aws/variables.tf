@@ -108,14 +108,14 @@ variable "oidc" {
 }
 
 variable "package_file" {
-  description = "The functions' zip, made by `make package` before Terraform runs."
+  description = "The functions' zip, made by `make package` before Terraform runs. On AWS aws-tokens.zip must lie beside it, or what is named alike."
   type        = string
   default     = "../../dist/aws.zip"
   nullable    = false
 
   validation {
-    condition     = fileexists(var.package_file)
-    error_message = "package_file does not exist: run `make package` first."
+    condition     = fileexists(var.package_file) && fileexists("${trimsuffix(var.package_file, ".zip")}-tokens.zip")
+    error_message = "package_file does not exist, or on AWS its other half, -tokens.zip: run `make package` first."
   }
 }
 

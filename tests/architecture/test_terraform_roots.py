@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / "terraform"
 CLOUDS = ("aws", "azure", "gcp")
 OF_THE_CLOUD = {
     "account_id": r"\n  validation \{.*?\n  \}\n",  # an account id, a subscription id, a project id
-    "package_file": r'"../../dist/(aws|azure|gcp)\.zip"',
+    "package_file": r'"../../dist/(aws|azure|gcp)\.zip"| && fileexists\([^\n]*',  # two on AWS
     "region": r"\n  validation \{.*?\n  \}\n",
 }
 """What may differ in a variable, as an expression that matches it."""

@@ -96,10 +96,10 @@ def _program(name: str, folder: Path) -> Program:
 def terraform(checkout: Path, no_programs: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """A Terraform that plans two resources and applies them; the functions' package is an empty file."""
 
-    def pretend(cloud: str, root: Path, out: Path, *, telemetry: bool = False) -> package.Package:
+    def pretend(name: str, root: Path, out: Path, *, telemetry: bool = False) -> package.Package:
         out.parent.mkdir(exist_ok=True)
         out.write_bytes(b"zip")
-        return package.Package(cloud, out, 3, 3, 1, "")
+        return package.Package(name, out, 3, 3, 1, "")
 
     monkeypatch.setattr(package, "build", pretend)
     program = _program("terraform", no_programs)

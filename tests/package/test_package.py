@@ -7,11 +7,13 @@ import platform
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from orderflow.events import CATALOGUE, OrderPlaced
+from benchmarks.cpu.measure import cloud_event
 from orderflow_cli.package import PYTHON, RECIPES, Package, build
 
 ROOT = Path(__file__).parents[2]
@@ -25,15 +27,21 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="session", params=RECIPES)
-def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """Each cloud's package, for this machine's processor."""
-    out = tmp_path_factory.mktemp("package") / f"{request.param}.zip"
-    return build(request.param, ROOT, out, platform=HERE)
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Package]:
+    """Makes a package by name, for this machine's processor, once."""
+    folder = tmp_path_factory.mktemp("package")
+    return cache(lambda name: build(name, ROOT, folder / f"{name}.zip", platform=HERE))
+
+
+@pytest.fixture(params=RECIPES)
+def package(request: pytest.FixtureRequest, make: Callable[[str], Package]) -> Package:
+    """Each package."""
+    return make(request.param)
 
 
 def test_the_same_sources_give_the_same_bytes(package: Package, tmp_path: Path) -> None:
-    again = build(package.cloud, ROOT, tmp_path / "again.zip", platform=HERE)
+    again = build(package.name, ROOT, tmp_path / "again.zip", platform=HERE)
 
     assert again.path.read_bytes() == package.path.read_bytes()
 
@@ -44,44 +52,119 @@ def test_only_what_functions_need_is_inside(package: Package) -> None:
     assert not [
         name for name in names if name.startswith(("tests/", "local/", "cli/", "orderflow_local", "typer", "rich"))
     ]
-    others = {"aws", "azure", "gcp"} - {package.cloud}
+    others = {"aws", "azure", "gcp"} - {RECIPES[package.name].cloud}
     assert not [name for name in names if name.startswith(tuple(f"orderflow_{cloud}/" for cloud in others))]
     assert not [name for name in names if name.startswith(("boto3/", "botocore/", "pytest/"))]
     assert "orderflow/processing.py" in names
+
+
+def test_what_tokens_take_is_in_no_package_of_functions_without_them(package: Package) -> None:
+    """On AWS: elsewhere every function needs it, for a push's token or for the SDK."""
+    recipe = RECIPES[package.name]
+    inside = {name.split("/")[0] for name in zipfile.ZipFile(package.path).namelist()}
+    if recipe.cloud == "aws":
+        tokens = {"cryptography", "jwt", "cffi"} if recipe.tokens else set()
+        assert inside & {"cryptography", "jwt", "cffi"} == tokens
 
 
 def test_bytecode_is_inside_where_the_platform_uses_it(package: Package) -> None:
     names = set(zipfile.ZipFile(package.path).namelist())
 
     compiled = "orderflow/__pycache__/processing.cpython-313.pyc" in names
-    assert compiled == (RECIPES[package.cloud].mounted_at is not None)
+    assert compiled == (RECIPES[package.name].mounted_at is not None)
 
 
 def test_an_event_runs_from_the_unpacked_zip_with_nothing_else_on_the_path(package: Package, tmp_path: Path) -> None:
     """An event that its service does not hear is acknowledged without any cloud being there."""
-    zipfile.ZipFile(package.path).extractall(tmp_path / "function")
-    path = [str(tmp_path / "function"), *_installed_by_the_platform(package, tmp_path)]
-    recipe = RECIPES[package.cloud]
-    if recipe.dependencies:
-        path.append(str(tmp_path / "function" / recipe.dependencies))
-    script = f"import sys, json; sys.path[:0] = {path!r}; event = {_event()!r}\n{_SCRIPTS[package.cloud]}"
-
-    run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script],
-        env=_ENVIRONMENT,
-        cwd=tmp_path / "function",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = _run(package, _SCRIPTS[RECIPES[package.name].cloud], tmp_path, {"ORDERFLOW_SERVICE": "email"})
 
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout.splitlines()[-1] == "acknowledged"
     assert '"message":"ignored"' in run.stdout
 
 
+def _run(
+    package: Package, script: str, tmp_path: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a fresh interpreter that sees the unpacked package and what the platform adds, nothing else."""
+    zipfile.ZipFile(package.path).extractall(tmp_path / "function")
+    path = [str(tmp_path / "function"), *_installed_by_the_platform(package, tmp_path)]
+    recipe = RECIPES[package.name]
+    if recipe.dependencies:
+        path.append(str(tmp_path / "function" / recipe.dependencies))
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {path!r}; event = {_event()!r}\n{script}"],
+        env=_ENVIRONMENT | environment,
+        cwd=tmp_path / "function",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[dict[str, str]]:
+    """Where a stand-in of AWS's services and of an issuer of tokens listens, and a token of that issuer."""
+    command = [sys.executable, "-m", "benchmarks.cold.stand_in"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+
+
+def test_a_consumer_on_aws_handles_an_event_by_the_package_without_tokens(
+    make: Callable[[str], Package], stand_in: dict[str, str], tmp_path: Path
+) -> None:
+    run = _run(
+        make("aws"),
+        _SCRIPTS["aws"].replace("import consume", "import consume; import importlib.util")
+        + "assert not importlib.util.find_spec('cryptography') and not importlib.util.find_spec('jwt')",
+        tmp_path,
+        {"ORDERFLOW_SERVICE": "fraud", **_at(stand_in)},
+    )
+
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert '"message":"handled"' in run.stdout
+
+
+@pytest.mark.parametrize(("spoilt", "status"), [("", 404), ("x", 401)])
+def test_the_api_on_aws_checks_a_token_by_the_package_that_has_what_it_takes(
+    make: Callable[[str], Package], stand_in: dict[str, str], tmp_path: Path, spoilt: str, status: int
+) -> None:
+    """With a good token a customer is told that there is no such order."""
+    settings = {
+        "ORDERFLOW_ISSUER": stand_in["http"],
+        "ORDERFLOW_AUDIENCE": stand_in["audience"],
+        "ORDERFLOW_JWKS_URL": f"{stand_in['http']}/jwks.json",
+    }
+    header, claims, signature = stand_in["token"].split(".")
+    token = ".".join((header, claims, spoilt + signature[len(spoilt) :]))
+    run = _run(make("aws-tokens"), _ASK.format(token=token), tmp_path, {**settings, **_at(stand_in)})
+
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.splitlines()[-1] == str(status)
+
+
+def _at(stand_in: dict[str, str]) -> dict[str, str]:
+    """What makes the SDK call the stand-in."""
+    return {
+        "AWS_ENDPOINT_URL": stand_in["http"],
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+
+
+_ASK = """
+from orderflow_aws.entrypoints import api
+request = {{"requestContext": {{"http": {{"method": "GET"}}}}, "rawPath": "/orders/o-1",
+            "headers": {{"authorization": "{token}"}}}}
+print(api(request, None)["statusCode"])
+"""
+
 _ENVIRONMENT = {
-    "ORDERFLOW_SERVICE": "email",
     "ORDERFLOW_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:orderflow-events",
     "ORDERFLOW_QUEUES_URL": "http://127.0.0.1:9/123456789012/",
     "ORDERFLOW_ARCHIVE_BUCKET": "archive",
@@ -128,30 +211,19 @@ print("acknowledged")
 
 
 def _event() -> str:
-    assert CATALOGUE
-    event = {
-        "specversion": "1.0",
-        "id": "e-1",
-        "source": "/orderflow/order",
-        "type": OrderPlaced.type_name(),
-        "subject": "o-1",
-        "time": "2026-01-01T00:00:00Z",
-        "correlationid": "o-1",
-        "kind": "OrderPlaced",
-        "category": "order",
-        "data": {},
-    }
+    """An order that is worth screening."""
+    event = cloud_event(1)
+    event["tier"] = event["data"]["tier"] = "high"
     return json.dumps(event)
 
 
 def _installed_by_the_platform(package: Package, tmp_path: Path) -> list[str]:
     """What the platform itself puts beside the package: the Lambda runtime its SDK, Cloud Build the requirements."""
-    if package.cloud == "azure":
+    cloud = RECIPES[package.name].cloud
+    if cloud == "azure":
         return []
     target = tmp_path / "platform"
-    wanted = (
-        ["boto3"] if package.cloud == "aws" else ["--requirements", str(tmp_path / "function" / "requirements.txt")]
-    )
+    wanted = ["boto3"] if cloud == "aws" else ["--requirements", str(tmp_path / "function" / "requirements.txt")]
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(target), *wanted]
     subprocess.run(command, check=True)
     return [str(target)]

@@ -174,13 +174,15 @@ def test_deploy_packages_opentelemetry_where_the_environment_has_telemetry_on(
     assert packed == [with_it]
 
 
-@pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
-def test_a_package_with_telemetry_has_all_that_one_without_has_and_what_it_takes(cloud: str) -> None:
-    def locked(name: str) -> set[str]:
-        text = (ROOT / "functions" / cloud / name).read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", package.RECIPES)
+def test_a_package_with_telemetry_has_all_that_one_without_has_and_what_it_takes(name: str) -> None:
+    recipe = package.RECIPES[name]
+
+    def locked(*, telemetry: bool) -> set[str]:
+        text = (ROOT / "functions" / recipe.cloud / recipe.lock(telemetry=telemetry)).read_text(encoding="utf-8")
         return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
 
-    without, with_it = locked("requirements.lock"), locked(package.WITH_TELEMETRY)
+    without, with_it = locked(telemetry=False), locked(telemetry=True)
     assert without < with_it
     assert {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "requests"} <= with_it
     assert "opentelemetry-exporter-otlp-proto-http" not in without

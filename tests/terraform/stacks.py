@@ -156,7 +156,8 @@ def copy_root(root: str, folder: Path) -> Path:
     shutil.copytree(REPOSITORY / "terraform" / root, copy, ignore=left_out, dirs_exist_ok=True)
     # In one step: another root's Terraform may be reading it.
     Path(shutil.copy(REPOSITORY / "topology.json", copy / "topology.json")).replace(folder / "topology.json")
-    (copy / "package.zip").write_text("a stand-in: no plan looks inside")
+    for package in ("package.zip", "package-tokens.zip"):
+        (copy / package).write_text(f"a stand-in for {package}: no plan looks inside")
     return copy
 
 

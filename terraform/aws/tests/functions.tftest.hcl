@@ -8,7 +8,7 @@ variables {
   deletion_protection = true
   drop_arn            = "arn:aws:s3:::orders-dev-drop"
   name                = "orders-dev"
-  package_file        = "tests/fixtures/package.zip"
+  package_files       = { plain = "tests/fixtures/package.zip", tokens = "tests/fixtures/package-tokens.zip" }
   role_boundary_arn   = "arn:aws:iam::123456789012:policy/orders-dev-boundary"
   secrets             = ["gateway", "printer"]
   table_arns          = { orders = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders-dev-orders" }
@@ -89,6 +89,11 @@ run "a_function_is_bounded_and_traced" {
   }
 
   assert {
+    condition     = aws_lambda_function.this["payment"].filename == "tests/fixtures/package.zip"
+    error_message = "What tokens take is not in the package of a consumer that has none."
+  }
+
+  assert {
     condition     = { for service, function in aws_lambda_function.this : service => function.reserved_concurrent_executions } == { clock = 1, door = 50, payment = -1 }
     error_message = "Concurrency is reserved where nothing else bounds it; SQS's pollers do not know of it."
   }
@@ -144,6 +149,32 @@ run "an_identity_may_do_what_its_service_does" {
   assert {
     condition     = alltrue([for role in values(aws_iam_role.this) : role.permissions_boundary == "arn:aws:iam::123456789012:policy/orders-dev-boundary"])
     error_message = "Every role is made within the boundary."
+  }
+}
+
+run "who_checks_or_signs_tokens_has_the_package_for_it_and_nobody_else" {
+  command = plan
+
+  module {
+    source = "./modules/functions"
+  }
+
+  variables {
+    systems = { gateway = { provider = "fcm" } }
+  }
+
+  assert {
+    condition = { for service, function in aws_lambda_function.this : service => function.filename } == {
+      clock   = "tests/fixtures/package.zip"
+      door    = "tests/fixtures/package-tokens.zip"
+      payment = "tests/fixtures/package-tokens.zip"
+    }
+    error_message = "The API checks tokens, and FCM wants a signed one."
+  }
+
+  assert {
+    condition     = alltrue([for function in values(aws_lambda_function.this) : function.source_code_hash == filebase64sha256(function.filename)])
+    error_message = "A function is told of a new package by the hash of its own."
   }
 }
 

@@ -54,6 +54,16 @@ run "what_is_not_what_it_should_be_is_refused" {
   ]
 }
 
+run "one_package_without_the_other_is_refused" {
+  command = plan
+
+  variables {
+    package_file = "tests/fixtures/package-tokens.zip"
+  }
+
+  expect_failures = [var.package_file]
+}
+
 run "tokens_for_anybody_and_a_secret_for_nobody_are_refused" {
   command = plan
 

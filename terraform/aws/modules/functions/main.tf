@@ -8,7 +8,15 @@ locals {
   }
 
   fed_by_queue = { for service, function in var.functions : service => function if function.queue_arn != null }
-  scheduled    = { for service, function in var.functions : service => function if function.trigger == "schedule" }
+  # Checking a token and signing one, which FCM asks for, take the cryptography package.
+  package_files = {
+    for service, function in var.functions : service => (
+      function.trigger == "http" || anytrue([for system in function.uses : try(var.systems[system].provider, "") == "fcm"])
+      ? var.package_files.tokens
+      : var.package_files.plain
+    )
+  }
+  scheduled = { for service, function in var.functions : service => function if function.trigger == "schedule" }
 }
 
 resource "aws_lambda_function" "this" {
@@ -16,12 +24,12 @@ resource "aws_lambda_function" "this" {
 
   function_name    = "${var.name}-${each.key}"
   architectures    = ["arm64"]
-  filename         = var.package_file
+  filename         = local.package_files[each.key]
   handler          = "orderflow_aws.entrypoints.${local.handlers[each.value.trigger]}"
   memory_size      = each.value.memory_mb
   role             = aws_iam_role.this[each.key].arn
   runtime          = "python3.13"
-  source_code_hash = filebase64sha256(var.package_file)
+  source_code_hash = filebase64sha256(local.package_files[each.key])
   timeout          = each.value.timeout_s
 
   # Only where nothing else bounds it. SQS's pollers do not know of reserved concurrency: they take messages, are

@@ -105,10 +105,13 @@ variable "name" {
   nullable    = false
 }
 
-variable "package_file" {
-  description = "The functions' zip."
-  type        = string
-  nullable    = false
+variable "package_files" {
+  description = "The functions' zips: of those that check or sign tokens, and of all others."
+  type = object({
+    plain  = string
+    tokens = string
+  })
+  nullable = false
 }
 
 variable "role_boundary_arn" {
