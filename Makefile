@@ -30,7 +30,7 @@ test: $(VENV)/.ready ## Run every test that this machine can run (ARGS="tests/un
 test-parts:
 	@$(RUN)/python -m pytest tests --ignore=tests/conformance --ignore=tests/demo -n 2 --dist worksteal
 test-demo:
-	@$(RUN)/python -m pytest tests/demo
+	@$(RUN)/python -m pytest tests/demo -n 2 --dist loadfile
 
 .PHONY: conformance
 conformance: $(VENV)/.ready ## Hold one suite against every cloud (CLOUD=aws for one; TARGET=deployed ENV=dev for what is deployed)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore.hooks import BaseEventHooks
 from moto import mock_aws
 
 from orderflow.envelope import Envelope
@@ -13,6 +15,8 @@ from orderflow_aws.sdk import Clients
 from orderflow_local.aws.provision import Resources, provision
 
 MakeEnvelope = Callable[..., Envelope]
+Handler = Callable[..., None]
+Listen = Callable[[Any, str, Handler], None]
 
 TOPOLOGY = {
     "services": {
@@ -54,11 +58,31 @@ def environ() -> Mapping[str, str]:
     }
 
 
+@cache
+def _made(*environ: tuple[str, str]) -> Clients:
+    """The clients of a process: to make them takes several times what a test of them does."""
+    return Clients(dict(environ))
+
+
 @pytest.fixture
 def clients(environ: Mapping[str, str]) -> Iterator[Clients]:
-    """Clients of an empty account."""
+    """Clients of an empty account. Other tests have the same ones: who wants to hear of their calls uses `listen`."""
     with mock_aws():
-        yield Clients(environ)
+        yield _made(*environ.items())
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """Has a handler called at an event of botocore's (its own hooks) while the test runs."""
+    heard: list[tuple[BaseEventHooks, str, Handler]] = []
+
+    def register(client: Any, event: str, handler: Handler) -> None:
+        client.meta.events.register(event, handler)
+        heard.append((client.meta.events, event, handler))
+
+    yield register
+    for events, event, handler in heard:
+        events.unregister(event, handler)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aws.conftest import Listen
 from orderflow import topology
 from orderflow_aws.publisher import SnsPublisher
 from orderflow_aws.sdk import Clients
@@ -16,7 +17,7 @@ from orderflow_local.aws.provision import provision
 
 
 @pytest.mark.parametrize("path", ["shipped", "cancelled"])
-def test_each_call_of_an_order_is_one_request(clients: Clients, path: str) -> None:
+def test_each_call_of_an_order_is_one_request(clients: Clients, listen: Listen, path: str) -> None:
     resources = provision(clients, topology.build(), "orderflow", visibility_s=30)
     requests: Counter[str] = Counter()
 
@@ -24,8 +25,8 @@ def test_each_call_of_an_order_is_one_request(clients: Clients, path: str) -> No
         requests[event_name.rpartition(".")[2]] += 1
 
     workflow = Workflow(DynamoStore(clients, "orderflow"), SnsPublisher(clients, resources.topic_arn))
-    clients.dynamodb.meta.events.register("before-send.dynamodb", note)
-    clients.sns.meta.events.register("before-send.sns", note)
+    listen(clients.dynamodb, "before-send.dynamodb", note)
+    listen(clients.sns, "before-send.sns", note)
     totals = workflow.run(path).totals()
     assert requests == {
         "GetItem": totals["reads"],

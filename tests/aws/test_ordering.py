@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from aws.conftest import TOPOLOGY
+from aws.conftest import TOPOLOGY, Listen
 from orderflow.envelope import Envelope
 from orderflow.ports import DeadLetter, Unavailable
 from orderflow.processing import Done, Retry
@@ -37,14 +37,14 @@ def publisher(clients: Clients, resources: Resources) -> SnsPublisher:
 
 
 @pytest.fixture
-def calls(clients: Clients) -> list[tuple[str, int]]:
+def calls(clients: Clients, listen: Listen) -> list[tuple[str, int]]:
     """The topic's name and the entries of each PublishBatch call."""
     seen: list[tuple[str, int]] = []
 
     def note(params: dict[str, Any], **_: object) -> None:
         seen.append((params["TopicArn"].rpartition(":")[2], len(params["PublishBatchRequestEntries"])))
 
-    clients.sns.meta.events.register("provide-client-params.sns.PublishBatch", note)
+    listen(clients.sns, "provide-client-params.sns.PublishBatch", note)
     return seen
 
 
@@ -90,7 +90,7 @@ def test_no_call_to_the_fifo_topic_has_two_events_of_an_order(
 
 
 def test_what_follows_an_event_that_was_not_taken_goes_nowhere_but_other_orders_do(
-    clients: Clients, envelope: MakeEnvelope
+    clients: Clients, listen: Listen, envelope: MakeEnvelope
 ) -> None:
     sent = [envelope(number, partitionkey=key) for number, key in enumerate(["o-1", "o-2", "o-1", "o-2"])]
     refused = {"Failed": [{"Id": "0", "Code": "InternalError", "SenderFault": False}], "Successful": []}
@@ -101,7 +101,7 @@ def test_what_follows_an_event_that_was_not_taken_goes_nowhere_but_other_orders_
     def note(params: dict[str, Any], **_: object) -> None:
         published.append([entry["Id"] for entry in params["PublishBatchRequestEntries"]])
 
-    clients.sns.meta.events.register("provide-client-params.sns.PublishBatch", note)
+    listen(clients.sns, "provide-client-params.sns.PublishBatch", note)
     with Stubber(clients.sns) as sns:
         for answer in (refused, taken, taken):
             sns.add_response("publish_batch", answer, expected)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
+from aws.conftest import Listen
 from orderflow.envelope import Envelope, decode
 from orderflow.ports import Unavailable
 from orderflow.signatures import SigningPublisher
@@ -26,14 +27,14 @@ def publisher(clients: Clients, resources: Resources) -> SnsPublisher:
 
 
 @pytest.fixture
-def calls(clients: Clients) -> list[list[str]]:
+def calls(clients: Clients, listen: Listen) -> list[list[str]]:
     """The ids of the entries of each PublishBatch call."""
     seen: list[list[str]] = []
 
     def note(params: dict[str, Any], **_: object) -> None:
         seen.append([entry["Id"] for entry in params["PublishBatchRequestEntries"]])
 
-    clients.sns.meta.events.register("provide-client-params.sns.PublishBatch", note)
+    listen(clients.sns, "provide-client-params.sns.PublishBatch", note)
     return seen
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from aws.conftest import Listen
 from contracts.store_contract import StoreContract
 from orderflow.envelope import canonical
 from orderflow.ports import Conflict, Store, Unavailable
@@ -151,7 +152,7 @@ def test_query_reads_more_documents_than_one_call_takes(store: DynamoStore) -> N
     assert [key for key, _ in page.items] == [f"o-{number:03d}" for number in range(130)]
 
 
-def test_documents_are_read_consistently(store: DynamoStore, clients: Clients) -> None:
+def test_documents_are_read_consistently(store: DynamoStore, clients: Clients, listen: Listen) -> None:
     """What moto answers is always consistent: it shows in what is asked for only."""
     asked: list[bool] = []
 
@@ -162,13 +163,13 @@ def test_documents_are_read_consistently(store: DynamoStore, clients: Clients) -
             asked.append(params["RequestItems"]["orderflow-orders"]["ConsistentRead"])
 
     store.insert("orders", "o-1", order(1))
-    clients.dynamodb.meta.events.register("provide-client-params.dynamodb", note)
+    listen(clients.dynamodb, "provide-client-params.dynamodb", note)
     store.get("orders", "o-1")
     store.query("orders", "customer", "c-1")
     assert asked == [True, True]
 
 
-def test_query_shows_documents_as_they_are_now(store: DynamoStore, clients: Clients) -> None:
+def test_query_shows_documents_as_they_are_now(store: DynamoStore, clients: Clients, listen: Listen) -> None:
     """Between the index read and the document read one document changes, one leaves the partition, one is deleted."""
     stored = {number: store.insert("orders", f"o-{number}", order(number)) for number in (1, 2, 3, 4)}
 
@@ -177,13 +178,13 @@ def test_query_shows_documents_as_they_are_now(store: DynamoStore, clients: Clie
         store.replace("orders", "o-2", order(2, customer="c-2"), stored[2])
         store.delete("orders", "o-3", stored[3])
 
-    clients.dynamodb.meta.events.register("after-call.dynamodb.Query", meanwhile)
+    listen(clients.dynamodb, "after-call.dynamodb.Query", meanwhile)
     page = store.query("orders", "customer", "c-1")
     assert [key for key, _ in page.items] == ["o-1", "o-4"]
     assert page.items[0][1].document["changed"] is True
 
 
-def test_a_page_of_which_nothing_is_left_is_not_the_last(store: DynamoStore, clients: Clients) -> None:
+def test_a_page_of_which_nothing_is_left_is_not_the_last(store: DynamoStore, clients: Clients, listen: Listen) -> None:
     """Between the index read and the document read both documents of the first page leave the partition."""
     stored = {number: store.insert("orders", f"o-{number}", order(number)) for number in (1, 2, 3, 4)}
 
@@ -192,7 +193,7 @@ def test_a_page_of_which_nothing_is_left_is_not_the_last(store: DynamoStore, cli
             store.replace("orders", f"o-{number}", order(number, customer="c-2"), stored[number])
         clients.dynamodb.meta.events.unregister("after-call.dynamodb.Query", meanwhile)
 
-    clients.dynamodb.meta.events.register("after-call.dynamodb.Query", meanwhile)
+    listen(clients.dynamodb, "after-call.dynamodb.Query", meanwhile)
     first = store.query("orders", "customer", "c-1", limit=2)
     assert first.items == ()
     assert first.cursor is not None

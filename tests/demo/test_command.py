@@ -75,7 +75,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
 
         up.send_signal(signal.SIGINT)
 
-        assert up.wait(30) == 130
+        assert up.wait(60) == 130
     assert processes_below(tmp_path) == []
 
 
@@ -91,4 +91,4 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
 
         up.kill()
 
-    wait_until(lambda: processes_below(tmp_path) == [], "every process to end", 30)
+    wait_until(lambda: processes_below(tmp_path) == [], "every process to end", 60)

@@ -173,7 +173,7 @@ def test_a_function_that_cannot_run_is_said_at_once_and_nothing_stays(tmp_path: 
     with pytest.raises(StartFailed, match="ORDERFLOW_MAX_BODY must be of type int, not 'many'"):
         cloud.start(lambda _: None)
     ports = [int(url.rpartition(":")[2]) for url in cloud.urls.values()]
-    wait_until(lambda: not any(listens(port) for port in ports), "all ports to be free", 10)
+    wait_until(lambda: not any(listens(port) for port in ports), "all ports to be free", 60)
 
 
 def test_nothing_listens_after_stop(tmp_path: Path, issuer: Issuer) -> None:
@@ -184,4 +184,4 @@ def test_nothing_listens_after_stop(tmp_path: Path, issuer: Issuer) -> None:
     assert all(listens(port) for port in ports)
     cloud.stop()
     cloud.stop()
-    wait_until(lambda: not any(listens(port) for port in ports), "all ports to be free", 10)
+    wait_until(lambda: not any(listens(port) for port in ports), "all ports to be free", 60)

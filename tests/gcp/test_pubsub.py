@@ -183,7 +183,7 @@ def test_the_stand_in_filters_and_backs_off(brokers: Brokers, desk: Desk) -> Non
     assert [each.message.data for each in received] == [b"2"]
     nack(desk, subscription, received)
     assert is_empty(desk, subscription)
-    wait_until(lambda: not is_empty(desk, subscription), "the message to be over its delay", 10)
+    wait_until(lambda: not is_empty(desk, subscription), "the message to be over its delay", 60)
     with pytest.raises(InvalidArgument):
         desk.subscribe("two", topic, filter='attributes.kind is "A"')
 

