@@ -17,7 +17,7 @@ import grpc
 from google.cloud.firestore_v1 import types as firestore
 from google.pubsub_v1 import types as pubsub
 
-from orderflow_local.issuer import SigningKeys
+from orderflow_local.issuer_pages import SigningKeys
 
 AUDIENCE, ACCOUNT = "https://function.example/fraud", "push@project.iam.gserviceaccount.com"
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orderflow.ports import Delivery, Unavailable
 from orderflow_gcp.push import Forbidden, NotConfigured, PushVerifier, Unauthenticated, delivery_of
-from orderflow_local.issuer import SigningKeys
+from orderflow_local.issuer_pages import SigningKeys
 from orderflow_local.processes import free_port
 
 ISSUER = "https://issuer.example"
