@@ -22,7 +22,8 @@ from orderflow_cli.ops.parquet import QUESTIONS
 from orderflow_cli.workload import PEOPLE
 from waiting import wait_until
 
-pytestmark = pytest.mark.local_cloud
+# Three clouds start and work meanwhile: a slow machine takes its time, and only what hangs is to end.
+pytestmark = [pytest.mark.local_cloud, pytest.mark.timeout(900)]
 
 CLOUDS = ("aws", "azure", "gcp")
 STORY = ["OrderPlaced", "InventoryReserved", "PaymentCompleted", "OrderConfirmed", "ShipmentCreated"]
