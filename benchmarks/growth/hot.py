@@ -8,7 +8,7 @@ with the shell's full jitter, and give a message back after as many tries as the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
@@ -22,7 +22,7 @@ from orderflow.ports import Conflict, Delivery, Document, Stored
 from orderflow.processing import Done, Outcome, Retry, Shell
 from orderflow.record import Cause, envelopes
 from orderflow.services import find
-from orderflow.services.inventory import STOCK, stock_key
+from orderflow.services.inventory import STOCK, Stock, stock_key
 from orderflow.settings import Settings
 from orderflow.steps import Get, Pause, Publish, Put, Steps
 from orderflow_local.memory import memory_ports
@@ -47,8 +47,9 @@ class Served:
 
 
 def designs() -> dict[str, int | None]:
-    """By name: the number of stock documents a SKU, None for the naive design."""
-    shards = {f"orderflow, {shards} shards": shards for shards in (1, Settings().stock_shards, 8, 16)}
+    """By name: the number of the hot SKU's stock documents, None for the naive design. The last is what the SKU has
+    where nothing is configured and there is much of it."""
+    shards = {f"orderflow, {shards} shards": shards for shards in (1, 4, 8, 16, Settings().stock_shards)}
     return {NAIVE: None, **shards}
 
 
@@ -64,13 +65,14 @@ class _Run:
         self._random = Random(seed)  # noqa: S311  for latencies
         self._time = 0.0
         self._ports = memory_ports(topology.build())
-        self._settings = replace(Settings(), stock_shards=shards or 1)
+        self._settings = Settings()
         self._skus = [HOT if self._random.random() < share else f"SKU-{number}" for number in range(orders)]
         self._reserve, self._ship = self._naive() if shards is None else self._ours()
         self._lost = 0
         for sku in {HOT, *self._skus}:
-            for shard in range(shards or 1):
-                state = {"available": PLENTY, "shipped": 0, "replenished": PLENTY, "open": {}, "arriving": {}}
+            spread = shards if shards and sku == HOT else 1
+            for shard in range(spread):
+                state = Stock(spread=spread, available=PLENTY, replenished=PLENTY).model_dump(mode="json")
                 self._ports.store.insert(STOCK, stock_key(sku, shard), {"schema": 1, "rev": 1, "state": state})
 
     def run(self) -> Served:

@@ -20,9 +20,9 @@ from orderflow.ports import Ports, Stored
 from orderflow.record import Record, load
 from orderflow.service import Context, Ignore, Service
 from orderflow.services import SERVICES, find
-from orderflow.services.inventory import STOCK, Stock, stock_key
 from orderflow.services.order import Order
 from orderflow.settings import Settings
+from orderflow_cli.shelves import shards as shards_of
 
 NAMES = {
     "I1": "every order ended and is closed",
@@ -111,7 +111,7 @@ class _Checker:
     def stock(self, stocked: dict[str, int]) -> None:
         """Every SKU, over all its shards."""
         for sku, dropped in stocked.items():
-            shards = [self._stock(sku, shard) for shard in range(self._settings.stock_shards)]
+            shards = shards_of(self._get, sku)
             for shard, stock in enumerate(shards):
                 if min(stock.available, stock.shipped, stock.replenished) < 0 or stock.open or stock.arriving:
                     self._break("I3", f"{sku}.{shard}: {stock.model_dump()}")
@@ -210,10 +210,6 @@ class _Checker:
     def _entries(self, collection: str, key: str) -> dict[str, Any]:
         stored = self._get(collection, safe_key(key))
         return stored.document["entries"] if stored else {}
-
-    def _stock(self, sku: str, shard: int) -> Stock:
-        stored = self._get(STOCK, stock_key(sku, shard))
-        return Stock.of(stored.document) if stored else Stock()
 
     def _record(self, service: Service[Any], key: str) -> Record[Any]:
         if (service.name, key) not in self._records:

@@ -9,8 +9,7 @@ import httpx
 
 from orderflow.keys import safe_key
 from orderflow.ports import Ports
-from orderflow.services.inventory import STOCK, stock_key
-from orderflow.settings import Settings
+from orderflow_cli.shelves import shards
 from orderflow_cli.workload import HERMIT, PEOPLE, Workload
 
 _POLL_SECONDS = 0.5
@@ -24,10 +23,8 @@ def fill_shelves(ports: Ports, workload: Workload, name: str) -> None:
 
 def shelves_full(ports: Ports, stock: Mapping[str, int]) -> bool:
     """Whether so many units of each SKU have arrived, and have a price."""
-    shards = Settings().stock_shards
     for sku, units in stock.items():
-        shelves = [ports.store.get(STOCK, stock_key(sku, shard)) for shard in range(shards)]
-        if sum(shelf.document["state"]["replenished"] for shelf in shelves if shelf) < units:
+        if sum(shard.replenished for shard in shards(ports.store.get, sku)) < units:
             return False
         if ports.store.get("catalogue", safe_key(sku)) is None:
             return False

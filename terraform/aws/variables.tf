@@ -192,6 +192,7 @@ variable "settings" {
       "saga_retention",
       "send_lease",
       "shard_reservations",
+      "shard_units",
       "signatures",
       "stock_shards",
       "suspect_from",

@@ -19,8 +19,8 @@ from orderflow_cli.cost.counting import Workflow
 
 def test_sharded_stock_serves_a_hot_sku_several_times_as_fast_as_one_document_does() -> None:
     with redirect_stdout(StringIO()):
-        naive, sharded = serve(None, 1.0, 100, seed=0), serve(16, 1.0, 100, seed=0)
-    assert sharded.goodput > 2.5 * naive.goodput
+        naive, sharded = serve(None, 1.0, 100, seed=0), serve(32, 1.0, 100, seed=0)
+    assert sharded.goodput > 4 * naive.goodput
     assert sharded.lost < naive.lost / 2
 
 

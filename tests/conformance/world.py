@@ -18,14 +18,15 @@ from orderflow.driver import run
 from orderflow.envelope import Envelope, rfc3339
 from orderflow.events import Event, OrderPlaced
 from orderflow.keys import safe_key
-from orderflow.ports import DeadLetter, Document, Ports
+from orderflow.ports import DeadLetter, Ports
 from orderflow.processing import Shell
 from orderflow.providers.simulated import MODE_LIFE_SECONDS, set_mode
 from orderflow.record import Record, load
 from orderflow.services import SERVICES, find
-from orderflow.services.inventory import STOCK, stock_key
+from orderflow.services.inventory import Stock
 from orderflow.settings import Settings
 from orderflow_cli.invariants import Verdict, check
+from orderflow_cli.shelves import shards
 from orderflow_local.cloud import Depth, LocalCloud
 from orderflow_local.cutter import Cutter
 from waiting import wait_until
@@ -81,13 +82,12 @@ class World:
         return sku
 
     def _loaded(self, sku: str, units: int) -> bool:
-        on_shelves = sum(shelf["state"]["replenished"] for shelf in self.shelves(sku))
+        on_shelves = sum(shard.replenished for shard in self.shelves(sku))
         return on_shelves == units and self.ports.store.get("catalogue", safe_key(sku)) is not None
 
-    def shelves(self, sku: str) -> list[Document]:
-        """The stock documents of a SKU."""
-        stored = [self.ports.store.get(STOCK, stock_key(sku, shard)) for shard in range(Settings().stock_shards)]
-        return [shelf.document for shelf in stored if shelf]
+    def shelves(self, sku: str) -> list[Stock]:
+        """The shards of a SKU's stock."""
+        return shards(self.ports.store.get, sku)
 
     # Orders
 

@@ -114,7 +114,7 @@ class Scene:
     """A workflow without brokers: what is published is kept, and handed to services when the test says so."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**{"stock_shards": 1, "log_level": "ERROR", **settings})
+        self.settings = Settings(**{"log_level": "ERROR", **settings})
         self.world = World(0)
         self.store = SimulatedStore(self.world, through_json=True)
         self.watch = Watch(self.settings, self.world)
@@ -236,9 +236,18 @@ class Scene:
         else:
             self.store.replace(collection, key, document, stored)
 
-    def shelve(self, available: int, shard: int = 0, sku: str = "A") -> None:
-        """Put units into stock."""
-        self.write("stock", stock_key(sku, shard), Stock(available=available, replenished=available).model_dump())
+    def shelve(self, *units: int, sku: str = "A") -> None:
+        """Put units into stock, shard by shard."""
+        for shard, available in enumerate(units):
+            stock = Stock(spread=len(units), available=available, replenished=available)
+            self.write("stock", stock_key(sku, shard), stock.model_dump())
+
+    def sell(self, shard: int, sku: str = "A") -> None:
+        """Let others have what is available in a shard."""
+        key = stock_key(sku, shard)
+        stock = Stock.model_validate(self.state("stock", key))
+        sold = {"available": 0, "shipped": stock.shipped + stock.available}
+        self.write("stock", key, stock.model_copy(update=sold).model_dump(mode="json"))
 
     def state(self, collection: str, key: str) -> dict[str, Any]:
         """The state of a document."""

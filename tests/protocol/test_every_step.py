@@ -37,7 +37,7 @@ from orderflow.processing import Done, Retry
 from orderflow.services import SERVICES, find
 from orderflow.steps import Ask, Publish, Put, WriteArchive
 from orderflow_cli.contracts.samples import data as sample
-from protocol.hands import Hand, Scene, cancelled, placed, shipped
+from protocol.hands import Hand, Scene, cancelled, placed, put, shipped
 from simulation.many import find as find_bug
 from simulation.world import Violation
 
@@ -102,27 +102,39 @@ TWO_SKUS = placed(1).model_copy(
 REFUSED_CARD = placed().model_copy(update={"payment_token": "refused"})
 
 
-def stocked(inner: Play, *shelves: tuple[int, int, str]) -> Play:
-    """With units in stock: (units, shard, SKU)."""
+def stocked(inner: Play, **shelves: tuple[int, ...]) -> Play:
+    """With units in stock: by SKU, those of its shards."""
 
     def prepare(scene: Scene) -> Begin:
-        for units, shard, sku in shelves:
-            scene.shelve(units, shard, sku)
+        for sku, units in shelves.items():
+            scene.shelve(*units, sku=sku)
         return inner(scene)
 
     return prepare
 
 
+def _overtaken(scene: Scene, *shelves: int) -> Begin:
+    """Two SKUs, and of the second others take what the plan wants before it is held."""
+    scene.shelve(5)
+    scene.shelve(*shelves, sku="B")
+    scene.deliver("inventory", TWO_SKUS).after(put("reservations"))  # and it dies
+    [_, of_b] = scene.state("reservations", "o")["plan"]
+    scene.sell(of_b["shard"], "B")
+    return partial(scene.deliver, "inventory", TWO_SKUS)
+
+
 PLAYS["inventory"] = {
-    "reserves": stocked(hears("inventory", placed(3)), (5, 0, "A")),
-    "reserves two lines": stocked(hears("inventory", TWO_SKUS), (5, 0, "A"), (5, 0, "B")),
-    "is out of stock": stocked(hears("inventory", placed(3)), (2, 0, "A")),
-    "is out of stock in the second line": stocked(hears("inventory", TWO_SKUS), (5, 0, "A")),
-    "releases": stocked(hears("inventory", placed(3), cancelled()), (5, 0, "A")),
-    "releases two lines": stocked(hears("inventory", TWO_SKUS, cancelled()), (5, 0, "A"), (5, 0, "B")),
-    "has nothing to release": stocked(hears("inventory", cancelled()), (5, 0, "A")),
-    "hears late of the order": stocked(hears("inventory", cancelled(), placed(3)), (5, 0, "A")),
-    "ships": stocked(hears("inventory", placed(3), shipped()), (5, 0, "A")),
+    "reserves": stocked(hears("inventory", placed(3)), A=(5,)),
+    "reserves two lines": stocked(hears("inventory", TWO_SKUS), A=(5,), B=(5,)),
+    "is out of stock": stocked(hears("inventory", placed(3)), A=(2,)),
+    "is out of stock in the second line": stocked(hears("inventory", TWO_SKUS), A=(5,)),
+    "plans again": lambda scene: _overtaken(scene, 5, 5),
+    "is out of stock after all": lambda scene: _overtaken(scene, 5),
+    "releases": stocked(hears("inventory", placed(3), cancelled()), A=(5,)),
+    "releases two lines": stocked(hears("inventory", TWO_SKUS, cancelled()), A=(5,), B=(5,)),
+    "has nothing to release": stocked(hears("inventory", cancelled()), A=(5,)),
+    "hears late of the order": stocked(hears("inventory", cancelled(), placed(3)), A=(5,)),
+    "ships": stocked(hears("inventory", placed(3), shipped()), A=(5,)),
 }
 PLAYS["payment"] = {
     "charges": hears("payment", placed()),
@@ -239,6 +251,12 @@ def _expires(scene: Scene) -> Begin:
 def _arrives(scene: Scene) -> Begin:
     scene.shelve(5)
     return lambda: scene.arrive("row", 5)
+
+
+@play("files", "makes a shard")
+def _widens(scene: Scene) -> Begin:
+    scene.shelve(5)
+    return lambda: scene.arrive("row", 2 * scene.settings.shard_units)
 
 
 def _of_an_added_service(service: str) -> dict[str, Play]:

@@ -55,25 +55,39 @@ def a_crash_between_stock_and_reservation_is_released() -> None:
     assert scene.stock() == (5, 0, 0)
 
 
-@needs("rule 3: no fence")
-def a_handler_that_slept_through_a_cancellation_reserves_nothing() -> None:
+@needs("rule 3: no fence", "rule 3: the fence is read before the stock")
+def the_fence_is_read_after_the_stock() -> None:
     scene = Scene()
     scene.shelve(5)
-    late = scene.deliver("inventory", placed(3)).before(get("stock"))
+    scene.deliver("inventory", placed(3)).after(put("reservations"))  # and it dies
+    late = scene.deliver("inventory", placed(3)).after(get("reservations"))
+    late.perform()  # the first of its two reads
     scene.hears("inventory", cancelled())
     late.finish()
     assert scene.status("reservations") == "released"
     assert scene.stock() == (5, 0, 0)
 
 
-@needs("rule 3: the fence is read before the stock")
-def the_fence_is_read_after_the_stock() -> None:
+@needs("rule 3: a stock that is read again is written without the fence")
+def a_handler_that_was_overtaken_at_the_stock_and_by_a_cancellation_reserves_nothing() -> None:
     scene = Scene()
     scene.shelve(5)
-    late = scene.deliver("inventory", placed(3)).after(put("reservations"))
-    late.perform()  # the first of its two reads
+    late = scene.deliver("inventory", placed(3)).before(put("stock"))
+    scene.hears("inventory", placed(1, order_id="other"))
+    late.perform()  # It has lost the stock that it looked at before its plan.
     scene.hears("inventory", cancelled())
     late.finish()
+    assert scene.status("reservations") == "released"
+    assert scene.stock() == (4, 1, 0)
+
+
+def a_handler_that_slept_between_its_plan_and_the_stock_reserves_nothing() -> None:
+    scene = Scene()
+    scene.shelve(5)
+    late = scene.deliver("inventory", placed(3)).before(put("stock"))
+    scene.hears("inventory", cancelled())
+    late.finish()
+    assert scene.status("reservations") == "released"
     assert scene.stock() == (5, 0, 0)
 
 
@@ -100,29 +114,31 @@ def two_lines_of_one_sku_are_held_together() -> None:
 
 @needs("rule 5: a release gives back what a later plan holds")
 def a_late_release_leaves_the_next_plan_alone() -> None:
-    scene = Scene(stock_shards=2)
-    scene.shelve(2, shard=0)
-    scene.shelve(2, shard=1)
-    late = scene.deliver("inventory", placed(3)).after(put("reservations", status="undoing"))
+    scene = Scene()
+    scene.shelve(2, 2, 2)
+    planned = scene.deliver("inventory", placed(3)).after(put("reservations"))
+    [_, second] = scene.state("reservations", "o")["plan"]
+    scene.sell(second["shard"])
+    late = planned.after(put("reservations", status="undoing"))
     scene.hears("inventory", placed(3))
     assert scene.state("reservations", "o")["n"] == 2
     late.finish()
-    held = [scene.stock(shard)[1] for shard in (0, 1)]
+    held = [scene.stock(shard)[1] for shard in range(3)]
     assert sum(held) == 3, f"reserved is {scene.status('reservations')}, held are {held}"
 
 
 @needs("rule 5: a new plan before the old one is undone")
 def a_new_plan_begins_with_nothing_held() -> None:
-    scene = Scene(stock_shards=2)
-    for shard in (0, 1):
-        scene.shelve(5, shard=shard)
+    scene = Scene()
+    scene.shelve(5, 5)
+    scene.shelve(5, 5, sku="B")
     event = placed(1).model_copy(
         update={"lines": tuple(Line(sku=sku, quantity=1, unit_price=100) for sku in ("A", "B"))}
     )
-    planning = scene.deliver("inventory", event).before(put("reservations"))
-    [_, of_b] = planning.step.document["state"]["plan"]
-    scene.shelve(5, sku="B", shard=1 - of_b["shard"])  # The plan wants B from where there is none.
-    planning.finish()
+    planned = scene.deliver("inventory", event).after(put("reservations"))
+    [_, of_b] = scene.state("reservations", "o")["plan"]
+    scene.sell(of_b["shard"], "B")
+    planned.finish()
     assert scene.status("reservations") == "reserved"
     assert scene.state("reservations", "o")["n"] == 2
     assert sum(scene.stock(shard)[1] for shard in (0, 1)) == 1
@@ -231,7 +247,7 @@ def a_row_is_counted_once_whatever_dies() -> None:
 @needs("rule 10: the receipt is not read again before the stock is written")
 def a_handler_that_slept_through_an_arrival_counts_nothing() -> None:
     scene = Scene()
-    late = scene.arrive("row", 5).after(put("receipts")).before(get("stock"))
+    late = scene.arrive("row", 5).before(put("stock"))
     scene.arrive("row", 5).finish()
     late.finish()
     assert scene.stock() == (5, 0, 0)
@@ -246,6 +262,25 @@ def the_stock_remembers_a_row_until_its_receipt_does() -> None:
     del arriving  # It dies before the receipt says so.
     scene.arrive("row", 5).finish()
     assert scene.stock() == (5, 0, 0)
+
+
+@needs("rule 10: a stock file makes shards that the first one does not tell of")
+def orders_find_what_a_stock_file_put_into_new_shards() -> None:
+    scene = Scene(shard_units=2)
+    scene.shelve(1)
+    scene.arrive("row", 5).finish()
+    scene.hears("inventory", placed(6))
+    assert scene.kinds() == ["StockReplenished", "InventoryReserved"]
+
+
+@needs("rule 10: a row that comes late makes its SKU narrow again")
+def a_row_that_was_planned_before_others_came_hides_no_shard() -> None:
+    scene = Scene(shard_units=2)
+    late = scene.arrive("late", 4).after(put("receipts"))
+    scene.arrive("row", 8).finish()
+    late.finish()
+    scene.hears("inventory", placed(12))
+    assert scene.kinds()[-1] == "InventoryReserved"
 
 
 @needs("rule 11: an old charge is called for again, not looked up")

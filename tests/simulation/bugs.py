@@ -22,7 +22,7 @@ from orderflow.events import InventoryReleased, OutOfStock, PaymentRefunded, Sho
 from orderflow.ports import Conflict, DeadLetter, Delivery, Stored, Unavailable
 from orderflow.processing import Done, Retry, Shell
 from orderflow.record import Record, load
-from orderflow.service import Call, Commit, Declined, Fail, Service, Unanswered, Wait
+from orderflow.service import Call, Commit, Declined, Fail, Intend, Service, Unanswered, Wait
 from orderflow.services import _channels as channels
 from orderflow.services import find, inventory, notification, order, payment, shipping
 from orderflow.settings import Settings
@@ -665,19 +665,17 @@ def suspects_late() -> AbstractContextManager[Any]:
 
 @bug("an order is refused that several shards together could cover")
 def wants_one_shard() -> AbstractContextManager[Any]:
-    plan_again = inventory._plan_again
+    plan = inventory._plan
 
-    def wrong(reservation: Any, states: Any, context: Any) -> Any:
-        shards = context.settings.stock_shards
-        for at, line in enumerate(reservation.lines):
-            available = [state["available"] if state else 0 for state in states[at * shards : (at + 1) * shards]]
-            if max(available) < line.quantity:
-                short = Shortage(sku=line.sku, requested=line.quantity, available=sum(available))
-                refused = reservation.model_copy(update={"status": "refused", "plan": ()})
-                return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=(short,)),))
-        return plan_again(reservation, states, context)
+    def wrong(reservation: Any, seen: Any, context: Any) -> Any:
+        decision = plan(reservation, seen, context)
+        if isinstance(decision, Intend) and len(decision.state.plan) > len(reservation.lines):
+            missing = tuple(Shortage(sku=line.sku, requested=line.quantity, available=0) for line in reservation.lines)
+            refused = reservation.model_copy(update={"status": "refused", "plan": ()})
+            return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=missing),))
+        return decision
 
-    return patch.object(inventory, "_plan_again", wrong)
+    return patch.object(inventory, "_plan", wrong)
 
 
 @bug("a refund is told of by the charge's id")

@@ -59,6 +59,8 @@ class Watch:
             self._absorbing(self._owners[collection], key, document, previous)
         if collection == "stock":
             _balanced(key, document["state"])
+            if previous is not None and document["state"]["spread"] < previous["state"]["spread"]:
+                raise Violation(f"rule 10: {key} tells of fewer shards than there were")
         elif collection == BREAKERS:
             _trips(key, document, previous, self._settings)
         elif collection == "orders" and previous is not None:
@@ -214,8 +216,11 @@ def _order(key: str, order: dict[str, Any], store: SimulatedStore, gateway: Gate
 def _stock(store: SimulatedStore, workload: Workload) -> Iterator[tuple[str, str]]:
     totals: dict[str, Counter[str]] = {}
     for key, document in store.all("stock"):
-        sku = key.rpartition(".")[0]
+        sku, _, shard = key.rpartition(".")
         state = document["state"]
+        first = store.get("stock", f"{sku}.0")
+        if int(shard) >= (first.document["state"]["spread"] if first else 1):
+            yield f"I3: no order finds stock {key}: the first shard does not tell of it", key
         total = totals.setdefault(sku, Counter())
         for name in ("available", "shipped", "replenished"):
             total[name] += state[name]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +17,7 @@ from orderflow.events import OrderCancelled, Units
 from orderflow.ports import Conflict, Stored, Unavailable
 from orderflow.processing import GiveBack, Shell
 from orderflow.record import Record, load
-from orderflow.service import Changes, Commit, Declined, Intend, Look, Service
+from orderflow.service import Changes, Commit, Declined, Intend, Service
 from orderflow.services import find, inventory, order, payment
 from orderflow.settings import Settings
 from orderflow.steps import Get, Publish, Put, Remove, Steps
@@ -33,6 +34,7 @@ CROWDED = {"weather": Weather(redelivered=0.6, duplicate=0.5, stall=0.1, answer_
 DEAF = {"weather": Weather(lost=0.5, lasts=300.0)}
 """A topic that takes every other event."""
 SHORT_LIVED = Settings(order_deadline=20.0, sweep_after=5.0, log_level="ERROR")
+GROWING = Settings(shard_units=2, stock_shards=8, sweep_after=5.0, log_level="ERROR")
 SPREAD = Settings(stock_shards=4, conflict_tries=12, sweep_after=5.0, log_level="ERROR")
 
 
@@ -80,25 +82,47 @@ def unfenced() -> AbstractContextManager[Any]:
 
 @rule(3, "the fence is read before the stock")
 def early_fence() -> AbstractContextManager[Any]:
-    def wrong(self: Shell, service: Service[Any], key: str, change: Any, changes: Any) -> Steps[None]:
-        for tried in range(self.settings.conflict_tries):
+    return patch.object(Shell, "_change", partialmethod(_changes, fence_first=True))
+
+
+@rule(3, "a stock that is read again is written without the fence")
+def fence_at_first() -> AbstractContextManager[Any]:
+    """As if the plan's own commit stood for the fence for ever."""
+
+    def wrong(self: Shell, service: Service[Any], key: str, change: Any, changes: Any, looked: Any) -> Steps[None]:
+        fence = None if (change.collection, change.key) in looked else changes.fence
+        yield from _changes(self, service, key, change, replace(changes, fence=fence), looked)
+
+    return patch.object(Shell, "_change", wrong)
+
+
+def _changes(
+    self: Shell, service: Service[Any], key: str, change: Any, changes: Any, looked: Any, *, fence_first: bool = False
+) -> Steps[None]:
+    """`Shell._change`, written so that it can be broken."""
+    for tried in range(self.settings.conflict_tries):
+        stored: Stored | None
+        if not tried and (change.collection, change.key) in looked:
+            stored = looked[change.collection, change.key]
+        else:
+            if not fence_first:
+                stored = yield Get(change.collection, change.key)
             if changes.fence is not None:
                 own = load(service, (yield Get(service.collection, key)))
                 if own.state is None or not changes.fence(own.state):
                     raise Conflict("moved on")
-            stored: Stored | None = yield Get(change.collection, change.key)
-            found = stored.document if stored else None
-            state = change.apply(change.model.of(found) if found else None)
-            if state is None:
-                return
-            try:
-                yield Put(change.collection, change.key, state.write(found), stored)
-                return
-            except Conflict:
-                yield from self._yield_way(tried)
-        raise GiveBack("too many conflicts", 0.1)
-
-    return patch.object(Shell, "_change", wrong)
+            if fence_first:
+                stored = yield Get(change.collection, change.key)
+        found = stored.document if stored else None
+        state = change.apply(change.model.of(found) if found else None)
+        if state is None:
+            return
+        try:
+            yield Put(change.collection, change.key, state.write(found), stored)
+            return
+        except Conflict:
+            yield from self._yield_way(tried)
+    raise GiveBack("too many conflicts", 0.1)
 
 
 @rule(4, "a release that finds nothing writes nothing", **LATE, settings=SHORT_LIVED)
@@ -137,8 +161,7 @@ def not_undone() -> AbstractContextManager[Any]:
 
     def wrong(reservation: Any, event: Any, outcome: Any, context: Any) -> Any:
         if reservation.status == "reserving" and isinstance(outcome, Declined) and outcome.reason == "short":
-            undoing = reservation.model_copy(update={"status": "undoing"})
-            return Intend(undoing, Look(inventory._all_shards(reservation.lines, context)))
+            return inventory._plan(reservation, {}, context)
         return resume(reservation, event, outcome, context)
 
     return services(find("inventory"), resume=wrong)
@@ -229,25 +252,24 @@ def goes_on() -> AbstractContextManager[Any]:
 
 @rule(10, "the stock does not know the rows that are on their way")
 def rows_unknown() -> AbstractContextManager[Any]:
-    def wrong(stock: Any, *, row_id: str, quantity: int) -> Any:
-        stock = stock or inventory.Stock()
-        update = {"available": stock.available + quantity, "replenished": stock.replenished + quantity}
-        return stock.model_copy(update=update)
+    arrive = files._arrive
+
+    def wrong(stock: Any, **row: Any) -> Any:
+        arrived = arrive(stock, **row)
+        return arrived and arrived.model_copy(update={"arriving": {}})
 
     return patch.object(files, "_arrive", wrong)
 
 
 @rule(10, "the receipt is not read again before the stock is written")
 def receipt_unfenced() -> AbstractContextManager[Any]:
-    decide = files._decide
+    count = files._count
 
-    def wrong(receipt: Any, arrival: Any, context: Any) -> Any:
-        decision = decide(receipt, arrival, context)
-        if isinstance(decision, Intend) and isinstance(decision.effect, Changes):
-            return replace(decision, effect=Changes(decision.effect.changes))
-        return decision
+    def wrong(receipt: Any, arrival: Any) -> Any:
+        decision: Any = count(receipt, arrival)
+        return replace(decision, effect=Changes(decision.effect.changes))
 
-    return services(files.RECEIPTS, decide=wrong)
+    return patch.object(files, "_count", wrong)
 
 
 @rule(10, "the row is forgotten before the receipt says applied")
@@ -263,6 +285,23 @@ def row_forgotten_early() -> AbstractContextManager[Any]:
         return resume(receipt, arrival, outcome, context)
 
     return services(files.RECEIPTS, resume=wrong)
+
+
+@rule(10, "a stock file makes shards that the first one does not tell of", settings=GROWING)
+def shards_untold() -> AbstractContextManager[Any]:
+    arrive = files._arrive
+    return patch.object(files, "_arrive", lambda stock, **row: arrive(stock, **{**row, "spread": 1}))
+
+
+@rule(10, "a row that comes late makes its SKU narrow again", settings=GROWING)
+def narrowed() -> AbstractContextManager[Any]:
+    arrive = files._arrive
+
+    def wrong(stock: Any, **row: Any) -> Any:
+        arrived = arrive(stock, **row)
+        return arrived and arrived.model_copy(update={"spread": row["spread"]})
+
+    return patch.object(files, "_arrive", wrong)
 
 
 @rule(11, "an old charge is called for again, not looked up")

@@ -154,6 +154,7 @@ def draw_settings(random: Random) -> Settings:
         sweep_cap=random.choice((120.0, 3600.0)),
         sweep_shards=random.choice((1, 4)),
         stock_shards=random.choice((1, 2, 4)),
+        shard_units=random.choice((1, 8, 50)),
         shard_reservations=random.choice((2, 200, 200)),
         conflict_tries=random.choice((2, 12)),
         breaker_failures=random.choice((2, 3)),

@@ -74,8 +74,9 @@ class Workload:
         for sku, price in PRICES.items():
             state = {"sku": sku, "name": sku, "unit_price": price, "currency": "EUR"}
             self._store.insert("catalogue", sku, {"schema": 1, "rev": 1, "state": state})
-            for shard in range(self._settings.stock_shards):
-                self._shelve(sku, shard, random.choice((0, 3, 10, 40)))
+            wide = random.randint(1, self._settings.stock_shards)
+            for shard in range(wide):
+                self._shelve(sku, shard, random.choice((0, 3, 10, 40)), wide)
         spread = random.choice((0.1, 5.0, 60.0))
         for number in range(orders):
             at = random.random() * spread
@@ -104,9 +105,9 @@ class Workload:
             person |= {"sms": "+49123456789", "push": "p"}
         return person
 
-    def _shelve(self, sku: str, shard: int, quantity: int) -> None:
-        if quantity:
-            stock = Stock(available=quantity, replenished=quantity)
+    def _shelve(self, sku: str, shard: int, quantity: int, spread: int) -> None:
+        if quantity or (not shard and spread > 1):
+            stock = Stock(spread=spread, available=quantity, replenished=quantity)
             self._store.insert(
                 "stock", stock_key(sku, shard), {"schema": 1, "rev": 1, "state": stock.model_dump(mode="json")}
             )

@@ -20,7 +20,7 @@ from orderflow.processing import Done, Outcome, Retry, Shell
 from orderflow.record import Cause, Record, envelopes
 from orderflow.service import Service
 from orderflow.services import find
-from orderflow.services.inventory import STOCK, stock_key
+from orderflow.services.inventory import STOCK, Stock, stock_key
 from orderflow.services.order import SERVICE, Change, Order, due_shard, placed, tier_of
 from orderflow.settings import Settings
 from orderflow.sweeper import Swept, sweep
@@ -207,10 +207,12 @@ class Lab:
         """Sweep once."""
         return run(sweep(self.shell), self.ports)
 
-    def stock(self, sku: str, units: int, shard: int = 0) -> None:
-        """Put units on a shard's shelf."""
-        state = {"available": units, "shipped": 0, "replenished": units, "open": {}, "arriving": {}}
-        self.store.insert(STOCK, stock_key(sku, shard), {"schema": 1, "rev": 1, "state": state})
+    def stock(self, sku: str, *units: int) -> None:
+        """Put units on the shelves, shard by shard."""
+        for shard, number in enumerate(units):
+            stock = Stock(spread=len(units), available=number, replenished=number)
+            document = {"schema": 1, "rev": 1, "state": stock.model_dump(mode="json")}
+            self.store.insert(STOCK, stock_key(sku, shard), document)
 
     def customer(self, customer_id: str = "zoe", **contact: Any) -> None:
         """Save a customer's contact data."""

@@ -63,8 +63,7 @@ def test_an_order_can_be_followed_with_its_history(web: Web) -> None:
 def test_an_order_goes_through_to_its_parcel(web: Web) -> None:
     lab = web.lab
     web.call("PUT", "/customers/me", CUSTOMER)
-    for shard in range(4):
-        lab.stock("CUP", 5, shard)
+    lab.stock("CUP", 20)
     placed = web.place(("CUP", 2))
     lab.run_to_rest()
     shown = web.call("GET", placed.headers["location"])
@@ -394,8 +393,7 @@ def test_cancelling_twice_is_cancelling_once(web: Web) -> None:
 
 def test_a_cancelled_order_comes_to_rest_with_its_money_and_stock_given_back(web: Web) -> None:
     lab = web.lab
-    for shard in range(4):
-        lab.stock("CUP", 5, shard)
+    lab.stock("CUP", 20)
     path = web.place(("CUP", 2)).headers["location"]
     web.call("POST", f"{path}/cancel")
     lab.run_to_rest()

@@ -16,10 +16,7 @@ from unit.support import Lab, done, enveloped, order_placed
 
 
 def test_an_event_is_handled_committed_and_its_answer_published(lab: Lab) -> None:
-    lab.stock("CUP", 10, shard=0)
-    lab.stock("CUP", 10, shard=1)
-    lab.stock("CUP", 10, shard=2)
-    lab.stock("CUP", 10, shard=3)
+    lab.stock("CUP", 10, 10, 10, 10)
     placed = enveloped(order_placed())
     assert done(lab.deliver("inventory", placed)) == "handled"
     [answer] = lab.published()

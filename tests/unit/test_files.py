@@ -11,8 +11,9 @@ import pytest
 from orderflow.app import App
 from orderflow.files import RECEIPTS, load
 from orderflow.ports import Conflict, Unavailable
-from orderflow.processing import Done, Retry
-from orderflow.services.inventory import Stock, stock_key
+from orderflow.processing import Done, Retry, Shell
+from orderflow.settings import Settings
+from orderflow_cli.shelves import shards
 from unit.support import Lab, done
 
 STOCK = b"sku,quantity\nCUP,10\nPOT,3\n"
@@ -22,13 +23,10 @@ CATALOGUE = b"sku,name,unit_price,currency\nCUP,Cup,1200,EUR\nPOT,Teapot,4900,EU
 def units(lab: Lab, sku: str) -> int:
     """How many units of a SKU are on all its shelves; they must add up, with nothing still arriving."""
     total = 0
-    for shard in range(lab.settings.stock_shards):
-        document = lab.document("stock", stock_key(sku, shard))
-        if document:
-            stock = Stock.model_validate(document["state"])
-            assert stock.available == stock.replenished
-            assert not stock.arriving
-            total += stock.available
+    for stock in shards(lab.store.get, sku):
+        assert stock.available == stock.replenished
+        assert not stock.arriving
+        total += stock.available
     return total
 
 
@@ -69,10 +67,39 @@ def test_a_stock_file_fills_the_shelves_and_says_so(lab: Lab, name: str, data: b
     ]
 
 
-def test_stock_is_spread_over_the_shards(lab: Lab) -> None:
-    lab.load_file("stock/a.csv", STOCK)
-    shelves = [lab.document("stock", stock_key("CUP", shard)) for shard in range(4)]
-    assert [shelf["state"]["available"] for shelf in shelves if shelf] == [3, 3, 2, 2]
+@pytest.mark.parametrize(
+    ("rows", "shelves"),
+    [
+        ([39], [39]),
+        ([40], [20, 20]),
+        ([107], [22, 22, 21, 21, 21]),
+        ([16, 28], [30, 14]),
+        ([30, 1], [31]),
+    ],
+)
+def test_a_sku_has_a_shard_for_every_twenty_units_and_those_that_come_later_fill_the_new_ones(
+    lab: Lab, rows: list[int], shelves: list[int]
+) -> None:
+    for number, row in enumerate(rows):
+        lab.load_file(f"stock/{number}.csv", f"sku,quantity\nCUP,{row}\n".encode())
+    assert [shard.available for shard in shards(lab.store.get, "CUP")] == shelves
+
+
+def test_a_skus_shards_have_a_limit_and_a_small_row_touches_few_of_them(lab: Lab) -> None:
+    lab.load_file("stock/a.csv", b"sku,quantity\nCUP,3200\n")
+    assert [shard.available for shard in shards(lab.store.get, "CUP")] == [100] * 32
+    lab.load_file("stock/b.csv", b"sku,quantity\nCUP,39\n")
+    lab.load_file("stock/c.csv", b"sku,quantity\nCUP,60\n")
+    assert sorted(shard.available for shard in shards(lab.store.get, "CUP"))[27:] == [100, 120, 120, 120, 139]
+    assert units(lab, "CUP") == 3_299
+
+
+def test_shards_stay_when_an_operator_wants_fewer(lab: Lab) -> None:
+    lab.load_file("stock/a.csv", b"sku,quantity\nCUP,80\n")
+    lab.shell = Shell(Settings(stock_shards=1), lab.clock, Random(1))
+    lab.load_file("stock/b.csv", b"sku,quantity\nCUP,100\n")
+    assert len(shards(lab.store.get, "CUP")) == 4
+    assert units(lab, "CUP") == 180
 
 
 def test_a_catalogue_file_sets_prices_and_a_newer_one_replaces_them(lab: Lab) -> None:
@@ -244,7 +271,7 @@ def test_a_crash_between_any_two_steps_counts_nothing_twice_and_loses_nothing() 
     data = b"sku,quantity\nCUP,5\nbad row\nCUP,2\nPOT,1\n"
 
     def fresh() -> Lab:
-        lab = Lab.make()
+        lab = Lab.make(Settings(shard_units=1))
         lab.drop.put("stock/a.csv", data)
         return lab
 

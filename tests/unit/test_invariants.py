@@ -13,6 +13,7 @@ import pytest
 from orderflow.events import CORE, NotificationRequested
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document
+from orderflow.settings import Settings
 from orderflow_cli.invariants import NAMES, Verdict, check
 from unit.support import Lab, enveloped, order_placed
 
@@ -31,7 +32,7 @@ ORDERS = {
 @pytest.fixture(scope="module")
 def finished() -> Lab:
     """A run at rest: an order of every story, on its way in any order."""
-    lab = Lab.make()
+    lab = Lab.make(Settings(shard_units=4))
     lab.customer("zoe")
     lab.customer("edmond", address={"street": "1", "city": "Pole", "postcode": "1", "country": "AQ"})
     lab.load_file("stock/a.csv", "".join(["sku,quantity\n", *(f"{s},{n}\n" for s, n in STOCKED.items())]).encode())

@@ -15,6 +15,7 @@ from orderflow.ports import Conflict, Unavailable
 from orderflow.processing import Retry
 from orderflow.services.inventory import Reservation, Stock, merged, stock_key
 from orderflow.settings import Settings
+from orderflow_cli.shelves import shards
 from unit.support import Lab, done, enveloped, order_placed
 
 
@@ -46,22 +47,13 @@ def ship(lab: Lab, order_id: str = "o-1") -> Any:
 def shelf(lab: Lab, sku: str = "CUP") -> Stock:
     """All shards of a SKU together."""
     total: dict[str, Any] = {"available": 0, "shipped": 0, "replenished": 0, "open": {}}
-    for shard in range(lab.settings.stock_shards):
-        document = lab.document("stock", stock_key(sku, shard))
-        if document:
-            stock = Stock.model_validate(document["state"])
-            assert stock.available >= 0
-            assert stock.available + sum(q for q, _ in stock.open.values()) + stock.shipped == stock.replenished
-            total["open"] |= {f"{key}@{shard}": hold for key, hold in stock.open.items()}
-            for name in ("available", "shipped", "replenished"):
-                total[name] += getattr(stock, name)
+    for shard, stock in enumerate(shards(lab.store.get, sku)):
+        assert stock.available >= 0
+        assert stock.available + sum(q for q, _ in stock.open.values()) + stock.shipped == stock.replenished
+        total["open"] |= {f"{key}@{shard}": hold for key, hold in stock.open.items()}
+        for name in ("available", "shipped", "replenished"):
+            total[name] += getattr(stock, name)
     return Stock(**total)
-
-
-def spread(lab: Lab, sku: str, *units: int) -> None:
-    """Stock a SKU, shard by shard."""
-    for shard, number in enumerate(units):
-        lab.stock(sku, number, shard)
 
 
 def answers(lab: Lab) -> list[Any]:
@@ -70,8 +62,8 @@ def answers(lab: Lab) -> list[Any]:
 
 
 def test_an_order_holds_what_it_asks_for(lab: Lab) -> None:
-    spread(lab, "CUP", 10, 10, 10, 10)
-    spread(lab, "POT", 5, 5, 5, 5)
+    lab.stock("CUP", 10, 10, 10, 10)
+    lab.stock("POT", 5, 5, 5, 5)
     assert done(place(lab, "o-1", ("CUP", 3), ("POT", 5))) == "handled"
     assert shelf(lab, "CUP").available == 37
     assert shelf(lab, "POT").available == 15
@@ -81,7 +73,7 @@ def test_an_order_holds_what_it_asks_for(lab: Lab) -> None:
 
 
 def test_lines_of_one_sku_are_one(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     place(lab, "o-1", ("CUP", 2), ("POT", 1), ("CUP", 3))
     assert [event.kind() for event in answers(lab)] == ["OutOfStock"]
     assert answers(lab)[0].missing == (Shortage(sku="POT", requested=1, available=0),)
@@ -98,22 +90,22 @@ def test_merged_lines_have_one_order_whatever_the_customer_wrote() -> None:
 
 
 def test_an_order_that_one_shard_cannot_cover_takes_from_several(lab: Lab) -> None:
-    spread(lab, "CUP", 3, 3, 3, 3)
+    lab.stock("CUP", 3, 3, 3, 3)
     assert done(place(lab, "o-1", ("CUP", 11))) == "handled"
     assert shelf(lab).available == 1
     assert lab.state("inventory").status == "reserved"
-    assert lab.state("inventory").n == 2, "the first plan takes one shard; the second has read them all"
+    assert lab.state("inventory").n == 1, "the plan is made of what was read"
 
 
 def test_an_order_that_another_shard_covers_takes_from_that_one(lab: Lab) -> None:
-    spread(lab, "CUP", 0, 0, 0, 9)
+    lab.stock("CUP", 0, 0, 0, 9)
     place(lab, "o-1", ("CUP", 9))
     assert [(hold.shard, hold.quantity) for hold in lab.state("inventory").plan] == [(3, 9)]
 
 
 @pytest.mark.parametrize("available", [(0, 0, 0, 0), (1, 1, 1, 1), ()])
 def test_an_order_that_all_shards_together_cannot_cover_is_out_of_stock(lab: Lab, available: tuple[int, ...]) -> None:
-    spread(lab, "CUP", *available)
+    lab.stock("CUP", *available)
     assert done(place(lab, "o-1", ("CUP", 5))) == "handled"
     assert answers(lab) == [
         OutOfStock(order_id="o-1", missing=(Shortage(sku="CUP", requested=5, available=sum(available)),))
@@ -124,8 +116,8 @@ def test_an_order_that_all_shards_together_cannot_cover_is_out_of_stock(lab: Lab
 
 
 def test_out_of_stock_names_every_line_that_is_short_and_holds_none(lab: Lab) -> None:
-    spread(lab, "CUP", 9, 9, 9, 9)
-    spread(lab, "POT", 1, 0, 0, 0)
+    lab.stock("CUP", 9, 9, 9, 9)
+    lab.stock("POT", 1, 0, 0, 0)
     place(lab, "o-1", ("CUP", 1), ("POT", 2), ("TEA", 3))
     [event] = answers(lab)
     assert [(short.sku, short.requested, short.available) for short in event.missing] == [("POT", 2, 1), ("TEA", 3, 0)]
@@ -134,7 +126,7 @@ def test_out_of_stock_names_every_line_that_is_short_and_holds_none(lab: Lab) ->
 
 
 def test_the_last_piece_goes_to_one_order(lab: Lab) -> None:
-    spread(lab, "CUP", 1, 0, 0, 0)
+    lab.stock("CUP", 1, 0, 0, 0)
     for number in range(5):
         place(lab, f"o-{number}", ("CUP", 1))
     assert sorted(event.kind() for event in answers(lab)) == ["InventoryReserved"] + ["OutOfStock"] * 4
@@ -142,7 +134,7 @@ def test_the_last_piece_goes_to_one_order(lab: Lab) -> None:
 
 
 def test_a_cancelled_order_gives_everything_back_and_says_what(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     place(lab, "o-1", ("CUP", 18))
     assert done(stop(lab)) == "handled"
     assert shelf(lab).available == 20
@@ -153,7 +145,7 @@ def test_a_cancelled_order_gives_everything_back_and_says_what(lab: Lab) -> None
 
 
 def test_a_second_cancellation_under_another_id_gives_nothing_back_again(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     place(lab)
     stop(lab)
     lab.deliver("inventory", enveloped(cancelled(), "another"))
@@ -170,7 +162,7 @@ def test_every_cancellation_is_answered_also_with_nothing(lab: Lab) -> None:
 
 
 def test_an_order_that_comes_after_its_cancellation_holds_nothing(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     stop(lab)
     assert done(place(lab)) == "handled"
     assert shelf(lab).open == {}
@@ -178,7 +170,7 @@ def test_an_order_that_comes_after_its_cancellation_holds_nothing(lab: Lab) -> N
 
 
 def test_what_is_shipped_leaves_the_shelf(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     place(lab, "o-1", ("CUP", 12))
     assert done(ship(lab)) == "handled"
     lab.deliver("inventory", enveloped(shipped(), "another"))
@@ -187,14 +179,14 @@ def test_what_is_shipped_leaves_the_shelf(lab: Lab) -> None:
 
 
 def test_a_shipment_that_overtakes_its_reservation_is_tried_again(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     assert isinstance(ship(lab), Retry)
     place(lab)
     assert done(ship(lab)) == "handled"
 
 
 def test_a_cancellation_of_what_was_shipped_is_refused_aloud(lab: Lab) -> None:
-    spread(lab, "CUP", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
     place(lab)
     ship(lab)
     assert done(stop(lab)) == "dead-lettered"
@@ -219,8 +211,8 @@ def test_a_shelf_with_too_many_open_reservations_makes_orders_wait_not_fail() ->
 
 def test_a_reservation_that_is_overtaken_by_its_cancellation_takes_nothing_more(lab: Lab) -> None:
     """The cancellation comes between the two shelves of an order."""
-    spread(lab, "CUP", 5, 5, 5, 5)
-    spread(lab, "POT", 5, 5, 5, 5)
+    lab.stock("CUP", 5, 5, 5, 5)
+    lab.stock("POT", 5, 5, 5, 5)
     meddled: list[bool] = []
 
     def meddle(method: str, collection: str, key: str) -> None:
@@ -236,21 +228,29 @@ def test_a_reservation_that_is_overtaken_by_its_cancellation_takes_nothing_more(
 
 
 def test_a_release_that_comes_late_leaves_what_a_newer_plan_holds(lab: Lab) -> None:
-    """One delivery is about to give back the first plan; meanwhile another does, and reserves by a second plan."""
-    spread(lab, "CUP", 3, 3, 3, 3)
+    """One delivery is about to give back the first plan, for others were faster; meanwhile another does, and reserves
+    by a second plan."""
+    lab.stock("CUP", 3, 3, 3, 3)
+    sold: list[int] = []
     meddled: list[bool] = []
 
     def meddle(method: str, collection: str, _key: str) -> None:
         reservation = lab.state("inventory")
-        if (method, collection) == ("put", "stock") and reservation.status == "undoing" and not meddled:
+        if (method, collection) != ("put", "stock"):
+            return
+        if not sold:
+            sold.append(reservation.plan[1].shard)
+            sell(lab, "CUP", sold[0])
+        if reservation.status == "undoing" and not meddled:
             meddled.append(True)
-            assert done(place(lab, "o-1", ("CUP", 10))) == "handled"
+            assert done(place(lab, "o-1", ("CUP", 7))) == "handled"
 
     lab.store.before = meddle
-    assert done(place(lab, "o-1", ("CUP", 10))) == "duplicate"
+    assert done(place(lab, "o-1", ("CUP", 7))) == "duplicate"
     assert meddled
     assert lab.state("inventory").status == "reserved"
-    assert sum(quantity for quantity, _ in shelf(lab).open.values()) == 10
+    assert lab.state("inventory").n == 2
+    assert sum(quantity for quantity, _ in shelf(lab).open.values()) == 7
     assert shelf(lab).available == 2
 
 
@@ -274,11 +274,21 @@ STORIES: dict[str, tuple[Any, ...]] = {
 def begun(story: str) -> Lab:
     """What there is before a story's event arrives."""
     lab = Lab.make()
-    spread(lab, "CUP", 3, 3, 3, 3)
-    spread(lab, "POT", 9, 9, 9, 9)
+    lab.stock("CUP", 3, 3, 3, 3)
+    lab.stock("POT", 9, 9, 9, 9)
     if story in ("cancel", "ship"):
         place(lab, "o-1", ("CUP", 10), ("POT", 2))
     return lab
+
+
+def sell(lab: Lab, sku: str, shard: int) -> None:
+    """Let others have what is available in a shard."""
+
+    def take(document: Any) -> None:
+        stock = document["state"]
+        stock.update(available=0, shipped=stock["shipped"] + stock["available"])
+
+    lab.store.amend("stock", stock_key(sku, shard), take)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["write not made", "answer lost"])
@@ -289,7 +299,7 @@ def test_a_handler_that_dies_at_any_write_is_finished_by_the_next(story: str, lo
     before = straight.store.writes()
     assert done(act(straight, *arguments)) == "handled"
     writes = straight.store.writes() - before
-    assert writes >= 4
+    assert writes >= (1 if story == "short" else 4)
     for number in range(writes):
         lab = begun(story)
         dying(lab, number, lost=lost)
@@ -328,7 +338,7 @@ class Shelves(RuleBasedStateMachine):
         self.orders: dict[str, list[tuple[str, int]]] = {}
         self.verdicts: dict[str, Any] = {}
         for sku in ("CUP", "POT"):
-            spread(self.lab, sku, 3, 3)
+            self.lab.stock(sku, 3, 3)
 
     def _act(self, trouble: str | None, act: Any, *arguments: Any) -> None:
         def fail(method: str, collection: str, _key: str) -> None:

@@ -20,8 +20,7 @@ SHELVES = (1, 5, 2, 4)
 def plan(order_id: str, quantity: int, shelves: tuple[int, ...] = SHELVES) -> dict[int, int]:
     """What inventory takes from which shard for an order over so many units."""
     lab = Lab.make()
-    for shard, units in enumerate(shelves):
-        lab.stock("CUP", units, shard)
+    lab.stock("CUP", *shelves)
     lab.deliver("inventory", enveloped(order_placed(order_id, lines=(("CUP", quantity),))))
     reservation = lab.state("inventory", order_id)
     assert reservation.status == "reserved"

@@ -24,7 +24,7 @@ from orderflow.keys import safe_key
 from orderflow.ports import Clock, Conflict, Document, Page, Ports, Publisher, Store, Stored
 from orderflow.processing import Done, Shell
 from orderflow.services import find
-from orderflow.services.inventory import STOCK, stock_key
+from orderflow.services.inventory import STOCK, Stock, stock_key
 from orderflow.settings import Settings
 from orderflow_local.memory import MemoryBroker, MemoryObjects, MemorySecrets, MemoryStore
 
@@ -183,7 +183,8 @@ class _Trusting(TokenVerifier):
 
 class Workflow:
     """The workflow with its calls counted. ``together``: one process for each service, which remembers what it wrote;
-    otherwise each delivery finds a process that remembers nothing. An order has a line of each of ``skus``."""
+    otherwise each delivery finds a process that remembers nothing. An order has a line of each of ``skus``, whose stock
+    is spread over so many ``shards``."""
 
     def __init__(
         self,
@@ -192,12 +193,14 @@ class Workflow:
         *,
         together: bool = False,
         skus: Sequence[str] = SKUS,
+        shards: int = 1,
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or Settings()
         self._clock = clock or _Clock()
         self._skus = skus
+        self._shards = shards
         self._plain = MemoryStore() if store is None else store
         self._broker = MemoryBroker.of(topology.build())
         self._store = CountingStore(self._plain)
@@ -238,7 +241,7 @@ class Workflow:
 
     def _place(self, path: str) -> Execution:
         self._orders += 1
-        quantities = {"out-of-stock": self._settings.stock_shards * 100_000, "high-value": 50, "fraud-suspected": 500}
+        quantities = {"out-of-stock": 100_000, "high-value": 50, "fraud-suspected": 500}
         quantity = quantities.get(path, 1)
         customer = "hermit" if path == "shipment-refused" else "somebody"
         token = "tok_refused" if path == "payment-refused" else "tok_visa"
@@ -309,9 +312,9 @@ class Workflow:
         for number, sku in enumerate(self._skus, 1):
             state = {"sku": sku, "name": sku, "unit_price": 1_000 * number, "currency": "EUR"}
             self._insert("catalogue", safe_key(sku), state)
-            for shard in range(self._settings.stock_shards):
-                shelf = {"available": 1_000, "shipped": 0, "replenished": 1_000, "open": {}, "arriving": {}}
-                self._insert(STOCK, stock_key(sku, shard), shelf)
+            for shard in range(self._shards):
+                shelf = Stock(spread=self._shards, available=1_000, replenished=1_000)
+                self._insert(STOCK, stock_key(sku, shard), shelf.model_dump(mode="json"))
         address = {"street": "High Street 1", "city": "Springfield", "postcode": "12345", "country": "US"}
         contact = {"name": "Jo Doe", "address": address, "email": "jo@example.com", "sms": "+15550100", "push": "d1"}
         self._insert("customers", safe_key("somebody"), contact)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
+from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,10 +28,11 @@ from orderflow.ports import Conflict, Stored, Unavailable
 from orderflow.processing import Done, GiveBack, Outcome, Refused, Retry, Shell
 from orderflow.record import Cause
 from orderflow.redact import said
-from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Limits, Service
+from orderflow.service import Change, Changes, Commit, Context, Decision, Fail, Intend, Limits, LookFirst, Service
 from orderflow.service import Outcome as EffectOutcome
 from orderflow.services import SERVICES, find
 from orderflow.services.inventory import STOCK, Stock, stock_key
+from orderflow.settings import Settings
 from orderflow.state import State
 from orderflow.steps import Get, Put, ReadDrop, Steps, WriteArchive
 
@@ -88,6 +90,8 @@ class Receipt(State):
     quantity: Quantity
     shards: tuple[int, ...]
     """Units for each shard of the SKU."""
+    spread: int = 1
+    """Over how many shards the SKU is spread from now on, if it is not over more."""
 
 
 def _key(arrival: Arrival, _time: str) -> str:
@@ -95,18 +99,40 @@ def _key(arrival: Arrival, _time: str) -> str:
 
 
 def _decide(receipt: Receipt | None, arrival: Arrival, context: Context) -> Decision[Receipt]:
-    shards = context.settings.stock_shards
-    even, more = divmod(arrival.quantity, shards)
-    pending = receipt or Receipt(
-        status="pending",
-        sku=arrival.sku,
-        quantity=arrival.quantity,
-        shards=tuple(even + (shard < more) for shard in range(shards)),
-    )
-    if pending.status == "applied":
-        return Commit(pending)
-    changes = _each(pending, arrival.row_id, _arrive)
-    return Intend(pending, Changes(changes, fence=lambda own: own.status == "pending"))
+    if receipt is None:
+        first = ((STOCK, stock_key(arrival.sku, 0)),)
+        return LookFirst(first, lambda states: _look(_receipt(arrival, states[0] or {}, context.settings), arrival))
+    return Commit(receipt) if receipt.status == "applied" else _count(receipt, arrival)
+
+
+def _receipt(arrival: Arrival, first: dict[str, Any], settings: Settings) -> Receipt:
+    """Which shards a row's units go to. There is a shard for every ``shard_units`` that the SKU is thought to have, by
+    what its first one holds. A row that makes new ones fills these and the first, which tells of them; another one
+    fills as many as it is worth, from where its id points."""
+    known, units = first.get("spread", 1), arrival.quantity
+    thought = known * first.get("available", 0) + units
+    spread = max(known, min(thought // settings.shard_units, settings.stock_shards))
+    if spread > known:
+        filled = [0, *range(known, spread)]
+    else:
+        start = crc32(arrival.row_id.encode())
+        filled = [(start + step) % spread for step in range(max(1, min(units // settings.shard_units, spread)))]
+    even, more = divmod(units, len(filled))
+    shares = {shard: even + (place < more) for place, shard in enumerate(filled)}
+    shards = tuple(shares.get(shard, 0) for shard in range(max(filled) + 1))
+    return Receipt(status="pending", sku=arrival.sku, quantity=units, shards=shards, spread=spread)
+
+
+def _look(receipt: Receipt, arrival: Arrival) -> Decision[Receipt]:
+    """Read the other shards too before the receipt is written: that spares each of them the fence."""
+    others = [shard for shard, quantity in enumerate(receipt.shards) if quantity and shard]
+    keys = tuple((STOCK, stock_key(receipt.sku, shard)) for shard in others)
+    return LookFirst(keys, lambda _: _count(receipt, arrival))
+
+
+def _count(receipt: Receipt, arrival: Arrival) -> Decision[Receipt]:
+    changes = _each(receipt, arrival.row_id, partial(_arrive, spread=receipt.spread))
+    return Intend(receipt, Changes(changes, fence=lambda own: own.status == "pending"))
 
 
 def _resume(receipt: Receipt, arrival: Arrival, outcome: EffectOutcome, _context: Context) -> Decision[Receipt]:
@@ -129,11 +155,12 @@ def _each(receipt: Receipt, row_id: str, apply: Any) -> tuple[Change, ...]:
     )
 
 
-def _arrive(stock: Stock | None, *, row_id: str, quantity: int) -> Stock | None:
+def _arrive(stock: Stock | None, *, row_id: str, quantity: int, spread: int) -> Stock | None:
     stock = stock or Stock()
     if row_id in stock.arriving:
         return None
     update = {
+        "spread": max(stock.spread, spread),
         "available": stock.available + quantity,
         "replenished": stock.replenished + quantity,
         "arriving": {**stock.arriving, row_id: quantity},

@@ -39,6 +39,7 @@ from orderflow.service import (
     Intend,
     Keep,
     Look,
+    LookFirst,
     Refuse,
     Seen,
     Service,
@@ -54,11 +55,12 @@ from orderflow.steps import Ask, Bury, Get, Pause, Publish, Put, ReadDrop, Steps
 
 S = TypeVar("S", bound=State)
 
-_DECISIONS = 25
+_DECISIONS = 100
 """More decisions than any event needs: a service that exceeds it goes in circles."""
 
-_STANDS = (Commit, Ignore)
-"""Decisions on a guess that stand: a write, which fails if the guess was wrong, or nothing whatever there is."""
+_STANDS = (Commit, Ignore, LookFirst)
+"""Decisions on a guess that stand: a write, which fails if the guess was wrong, nothing whatever there is, or only a
+reading of other documents."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,9 @@ class Retry:
 
 
 Outcome = Done | Retry
+
+Looked = dict[tuple[str, str], Stored | None]
+"""Other documents as they were just read, by (collection, key)."""
 
 
 _LONG = 12
@@ -233,9 +238,11 @@ class Shell:
             return Done("duplicate")
         context = Context(self.clock.now(), self.settings, time)
         decision = service.decide(record.state, event, context)
-        if guess and not isinstance(decision, _STANDS) and not (yield from self._needs_no_reading(record, decision)):
-            return (yield from self._absorb(service, key, cause, event, time, None))
+        looked: Looked = {}
         for _ in range(_DECISIONS):
+            unread = guess and not isinstance(decision, _STANDS)
+            if unread and not (yield from self._needs_no_reading(record, decision)):
+                return (yield from self._absorb(service, key, cause, event, time, None))
             match decision:
                 case Commit():
                     emitted = envelopes(service.name, cause, decision.emit, self.clock.now())
@@ -246,12 +253,23 @@ class Shell:
                     probe = yield from self._leave_to_call(decision.effect)
                     if decision.state != record.state:
                         record = yield from self.commit(service, key, record.intending(decision.state, cause))
-                    outcome = yield from self._effect(service, key, decision.effect, probe)
+                        guess = None
+                    else:
+                        looked = {}
+                    outcome = yield from self._effect(service, key, decision.effect, probe, looked)
+                    looked = {}
                     assert service.resume is not None and record.state is not None
                     context = Context(self.clock.now(), self.settings, time)
                     decision = service.resume(record.state, event, outcome, context)
                     if isinstance(decision, Fail) and probe:
                         decision = Wait(decision.reason, self.settings.breaker_cooldown)
+                case LookFirst():
+                    found: list[dict[str, Any] | None] = []
+                    for collection, other in decision.keys:
+                        stored: Stored | None = yield Get(collection, other)
+                        looked[collection, other] = stored
+                        found.append(stored.document["state"] if stored else None)
+                    decision = decision.then(tuple(found))
                 case Ignore():
                     return Done("ignored")
                 case Wait():
@@ -271,7 +289,7 @@ class Shell:
         if service.after is not None and record.state is not None:
             changes = service.after(record.state, event)
             if changes is not None:
-                yield from self._change_all(service, key, changes)
+                yield from self._change_all(service, key, changes, {})
 
     def _needs_no_reading(self, guess: Record[S], decision: Decision[S]) -> Steps[bool]:
         """Whether another decision on a guess than those of `_STANDS` may stand: an intent whose first step is a write.
@@ -291,7 +309,9 @@ class Shell:
             raise GiveBack(f"{effect.dependency}: circuit breaker is open", leave.seconds + self.random.uniform(0, 1))
         return leave.probe
 
-    def _effect(self, service: Service[S], key: str, effect: Effect, probe: bool) -> Steps[EffectOutcome]:
+    def _effect(
+        self, service: Service[S], key: str, effect: Effect, probe: bool, looked: Looked
+    ) -> Steps[EffectOutcome]:
         match effect:
             case Call():
                 return (yield from self._call(effect, probe))
@@ -302,7 +322,7 @@ class Shell:
                     found.append(stored.document["state"] if stored else None)
                 return Seen(tuple(found))
             case Changes():
-                return (yield from self._change_all(service, key, effect))
+                return (yield from self._change_all(service, key, effect, looked))
             case Fetch():
                 _check(service, "fetches", effect.name, service.fetches())
                 return Fetched((yield ReadDrop(effect.name)))
@@ -321,22 +341,28 @@ class Shell:
             yield from self._breakers.succeeded(call.dependency)
         return Answer(call, value)
 
-    def _change_all(self, service: Service[S], key: str, changes: Changes) -> Steps[Applied | Declined]:
+    def _change_all(self, service: Service[S], key: str, changes: Changes, looked: Looked) -> Steps[Applied | Declined]:
         for change in changes.changes:
             try:
-                yield from self._change(service, key, change, changes)
+                yield from self._change(service, key, change, changes, looked)
             except Declined as declined:
                 return declined.with_traceback(None)  # The frames that it passed would hold it, and it them.
         return Applied()
 
-    def _change(self, service: Service[S], key: str, change: Change, changes: Changes) -> Steps[None]:
-        """One compare-and-set on another document. Raises `Conflict` if the fence fell or others always won."""
+    def _change(self, service: Service[S], key: str, change: Change, changes: Changes, looked: Looked) -> Steps[None]:
+        """One compare-and-set on another document. Raises `Conflict` if the fence fell or others always won. What was
+        ``looked`` at before the intent was written is not read again for the first try, nor is the fence: the write
+        of the intent was one."""
         for tried in range(self.settings.conflict_tries):
-            stored: Stored | None = yield Get(change.collection, change.key)
-            if changes.fence is not None:
-                own = load(service, (yield Get(service.collection, key)))
-                if own.state is None or not changes.fence(own.state):
-                    raise Conflict(f"{service.name} {key} moved on")
+            stored: Stored | None
+            if not tried and (change.collection, change.key) in looked:
+                stored = looked[change.collection, change.key]
+            else:
+                stored = yield Get(change.collection, change.key)
+                if changes.fence is not None:
+                    own = load(service, (yield Get(service.collection, key)))
+                    if own.state is None or not changes.fence(own.state):
+                        raise Conflict(f"{service.name} {key} moved on")
             found = stored.document if stored else None
             state = change.apply(change.model.of(found) if found else None)
             if state is None:

@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Read other documents' states by (collection, key). Outcome: `Seen`."""
+    """Read other documents' states by (collection, key), once the intent is written. Outcome: `Seen`."""
 
     keys: tuple[tuple[str, str], ...]
 
@@ -159,6 +159,19 @@ class Intend(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
+class LookFirst(Generic[S]):
+    """Read other documents' states by (collection, key) before anything is written; ``then`` decides on them, in the
+    order asked for, None where there is none.
+
+    Where it decides to write an intent whose `Changes` are of these documents, each of them is first tried as it was
+    read: the fence holds of what was written after that reading.
+    """
+
+    keys: tuple[tuple[str, str], ...]
+    then: Callable[[tuple[dict[str, Any] | None, ...]], Decision[S]]
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """The event changes nothing and leaves no trace. Must depend on the event alone, not on the state."""
 
@@ -187,7 +200,7 @@ class Refuse:
     reason: str
 
 
-Decision = Commit[S] | Intend[S] | Ignore | Wait | Fail[S] | Refuse
+Decision = Commit[S] | Intend[S] | LookFirst[S] | Ignore | Wait | Fail[S] | Refuse
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Self
 from orderflow.log import LEVELS
 
 _AT_LEAST_ONE = (
-    *("sweep_shards", "stock_shards", "shard_reservations", "conflict_tries"),
+    *("sweep_shards", "stock_shards", "shard_units", "shard_reservations", "conflict_tries"),
     *("breaker_failures", "max_lines", "max_body", "rate_burst"),
 )
 
@@ -43,8 +43,11 @@ class Settings:
     sweep_shards: int = 4
     """Index partitions over which the open orders are spread; may grow, never shrink while orders are open."""
 
-    stock_shards: int = 4
-    """Documents over which one SKU's stock is spread: more of them, fewer conflicts. May grow, never shrink."""
+    stock_shards: int = 32
+    """The most documents over which one SKU's stock is spread: more of them, fewer conflicts of orders that want it. A
+    SKU that is spread already stays so when this is less."""
+    shard_units: int = 20
+    """A SKU has one such document for as many units in stock."""
     shard_reservations: int = 200
     """Open reservations that one stock document may hold; beyond it an order waits."""
 

@@ -4,14 +4,16 @@ Two kinds of documents. A *reservation* per order says what is planned, held or 
 per SKU, hold the units; a shard is only ever changed under the fence of the reservation that wants it, and remembers
 by order and plan number what it holds, so that each reservation and each release counts once.
 
-The plan is committed before any shard is touched. The first plan takes one shard by hash and reads none; when that is
-short, what was taken is given back, all shards are read, and the next plan spreads over them. Only a reading that
-cannot cover the order ends in OutOfStock."""
+A SKU has as many shards as its stock is worth (`orderflow.files` says how many): the first one tells, and is read
+first. The plan is made from what was read, and committed before any shard is touched. When somebody else was faster,
+what was taken is given back and the next plan is made from a new reading. Only a reading of all shards that cannot
+cover the order ends in OutOfStock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import takewhile
 from typing import Any, Literal
 from zlib import crc32
 
@@ -40,16 +42,18 @@ from orderflow.service import (
     Declined,
     Fail,
     Intend,
-    Look,
+    LookFirst,
     Outcome,
     Refuse,
-    Seen,
     Service,
     Wait,
 )
 from orderflow.state import State
 
 STOCK = "stock"
+
+Seen = Mapping[tuple[str, int], dict[str, Any]]
+"""States of shards that were looked at, by SKU and number; empty where there is no document."""
 
 Status = Literal["reserving", "undoing", "reserved", "refused", "releasing", "released", "shipped"]
 
@@ -79,9 +83,11 @@ class Stock(State):
     """One shard of a SKU's stock. ``open`` are reservations ``{order id: (quantity, plan number)}``; ``arriving`` are
     rows of stock files that are counted in already but whose receipts may not say so yet.
 
-    available + sum of open + shipped is what was ever replenished.
+    available + sum of open + shipped is what was ever replenished. Over how many shards the SKU is spread is said by
+    the ``spread`` of the first one, and only grows.
     """
 
+    spread: int = 1
     available: int = 0
     shipped: int = 0
     replenished: int = 0
@@ -124,9 +130,7 @@ def resume(reservation: Reservation, _event: Event, outcome: Outcome, context: C
         case "reserving", Declined():
             return _undo(reservation.model_copy(update={"status": "undoing"}))
         case "undoing", Applied():
-            return Intend(reservation, Look(_all_shards(reservation.lines, context)))
-        case "undoing", Seen():
-            return _plan_again(reservation, outcome.states, context)
+            return _plan(reservation, {}, context)
         case "releasing", Applied():
             lines = reservation.lines if reservation.held else ()
             released = reservation.model_copy(update={"status": "released"})
@@ -138,23 +142,10 @@ def resume(reservation: Reservation, _event: Event, outcome: Outcome, context: C
 
 def _place(reservation: Reservation | None, event: OrderPlaced, context: Context) -> Decision[Reservation]:
     if reservation is None:
-        lines = merged(event.lines)
-        shards = context.settings.stock_shards
-        plan = tuple(
-            Hold(sku=line.sku, shard=crc32(f"{event.order_id}{line.sku}".encode()) % shards, quantity=line.quantity)
-            for line in lines
+        wanted = Reservation(
+            status="reserving", order_id=event.order_id, customer_id=event.customer_id, lines=merged(event.lines)
         )
-        return _reserve(
-            Reservation(
-                status="reserving",
-                order_id=event.order_id,
-                customer_id=event.customer_id,
-                lines=lines,
-                n=1,
-                plan=plan,
-            ),
-            context,
-        )
+        return _plan(wanted, {}, context)
     match reservation.status:
         case "reserving":
             return _reserve(reservation, context)
@@ -205,37 +196,57 @@ def _undo(reservation: Reservation) -> Decision[Reservation]:
     return Intend(reservation, Changes(_each(reservation, _release)))
 
 
-def _plan_again(
-    reservation: Reservation, states: tuple[dict[str, Any] | None, ...], context: Context
-) -> Decision[Reservation]:
-    shards = context.settings.stock_shards
-    available = [Stock.model_validate(state).available if state else 0 for state in states]
+def _plan(reservation: Reservation, seen: Seen, context: Context) -> Decision[Reservation]:
+    """Plan by what was seen of the shards, or look at more of them: at the first of each SKU, then at the one where the
+    order begins, then at twice as many, until one covers the line or all have been seen."""
+    unseen: list[tuple[str, int]] = []
     plan: list[Hold] = []
     missing: list[Shortage] = []
-    for position, line in enumerate(reservation.lines):
-        of_line = available[position * shards : (position + 1) * shards]
-        if sum(of_line) < line.quantity:
-            missing.append(Shortage(sku=line.sku, requested=line.quantity, available=sum(of_line)))
+    for line in reservation.lines:
+        turned = _turned(reservation.order_id, line.sku, seen)
+        known = _known(line.sku, turned, seen)
+        if (covering := next((shard for shard, units in known.items() if units >= line.quantity), None)) is not None:
+            plan.append(Hold(sku=line.sku, shard=covering, quantity=line.quantity))
+        elif len(known) < len(turned):
+            next_ones = turned[len(known) : 2 * len(known) or 1]
+            unseen += [(line.sku, shard) for shard in next_ones if (line.sku, shard) not in seen]
+        elif sum(known.values()) < line.quantity:
+            missing.append(Shortage(sku=line.sku, requested=line.quantity, available=sum(known.values())))
         else:
-            plan.extend(_spread(reservation.order_id, line, of_line))
+            plan += _of_several(line, known)
+    if unseen:
+        keys = tuple((STOCK, stock_key(sku, shard)) for sku, shard in unseen)
+        return LookFirst(
+            keys,
+            lambda states: _plan(
+                reservation, {**seen, **{at: state or {} for at, state in zip(unseen, states, strict=True)}}, context
+            ),
+        )
     if missing:
         refused = reservation.model_copy(update={"status": "refused", "plan": ()})
         return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=tuple(missing)),))
-    again = {"status": "reserving", "n": reservation.n + 1, "plan": tuple(plan)}
-    return _reserve(reservation.model_copy(update=again), context)
+    planned = {"status": "reserving", "n": reservation.n + 1, "plan": tuple(plan)}
+    return _reserve(reservation.model_copy(update=planned), context)
 
 
-def _spread(order_id: str, line: Units, available: list[int]) -> Iterable[Hold]:
-    """Take from as few shards as it needs: one that covers the line if there is one, else the fullest first. Orders
-    start at different shards, so that they do not all want the same one."""
-    start = crc32(order_id.encode()) % len(available)
-    turned = sorted(range(len(available)), key=lambda shard: (shard - start) % len(available))
-    covering = [shard for shard in turned if available[shard] >= line.quantity]
-    order = covering[:1] or sorted(turned, key=lambda shard: -available[shard])
+def _turned(order_id: str, sku: str, seen: Seen) -> list[int]:
+    """A SKU's shards in the order in which an order tries them. Each order begins elsewhere: not all want the same."""
+    spread = seen.get((sku, 0), {}).get("spread", 1)
+    start = crc32(f"{order_id}{sku}".encode()) % spread
+    return [(start + step) % spread for step in range(spread)]
+
+
+def _known(sku: str, turned: list[int], seen: Seen) -> dict[int, int]:
+    """What is available in those shards that were seen, up to the first that was not."""
+    known = takewhile(lambda shard: (sku, shard) in seen, turned)
+    return {shard: seen[sku, shard].get("available", 0) for shard in known}
+
+
+def _of_several(line: Units, available: dict[int, int]) -> Iterable[Hold]:
+    """Take from as few shards as it needs, the fullest first."""
     left = line.quantity
-    for shard in order:
-        taken = min(left, available[shard])
-        if taken:
+    for shard in sorted(available, key=lambda shard: -available[shard]):
+        if taken := min(left, available[shard]):
             yield Hold(sku=line.sku, shard=shard, quantity=taken)
             left -= taken
 
@@ -246,11 +257,6 @@ def merged(lines: Iterable[Any]) -> tuple[Units, ...]:
     for line in lines:
         quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
     return tuple(Units(sku=sku, quantity=quantity) for sku, quantity in sorted(quantities.items()))
-
-
-def _all_shards(lines: tuple[Units, ...], context: Context) -> tuple[tuple[str, str], ...]:
-    shards = range(context.settings.stock_shards)
-    return tuple((STOCK, stock_key(line.sku, shard)) for line in lines for shard in shards)
 
 
 def _each(reservation: Reservation, apply: Any) -> tuple[Change, ...]:
