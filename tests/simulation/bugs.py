@@ -670,12 +670,19 @@ def wants_one_shard() -> AbstractContextManager[Any]:
     def wrong(reservation: Any, seen: Any, context: Any) -> Any:
         decision = plan(reservation, seen, context)
         if isinstance(decision, Intend) and len(decision.state.plan) > len(reservation.lines):
-            missing = tuple(Shortage(sku=line.sku, requested=line.quantity, available=0) for line in reservation.lines)
+            short = [
+                Shortage(sku=line.sku, requested=line.quantity, available=_available(line.sku, seen))
+                for line in reservation.lines
+            ]
             refused = reservation.model_copy(update={"status": "refused", "plan": ()})
-            return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=missing),))
+            return Commit(refused, (OutOfStock(order_id=reservation.order_id, missing=tuple(short)),))
         return decision
 
     return patch.object(inventory, "_plan", wrong)
+
+
+def _available(sku: str, seen: Any) -> int:
+    return sum(state.get("available", 0) for (of, _), state in seen.items() if of == sku)
 
 
 @bug("a refund is told of by the charge's id")
