@@ -42,7 +42,7 @@ ENCODING = "orderflow-encoding"
 _HIDDEN_S = 30
 """How long `browse` hides what it has read, at most: a tool that dies leaves its letters hidden no longer."""
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class _Fifo(TypedDict, total=False):

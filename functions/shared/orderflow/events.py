@@ -44,9 +44,9 @@ class UnknownEvent(Malformed):
 
 class Event(BaseModel):
     """Base of all events. ``kind`` is the class's name; fields added later need a default, so unknown ones are
-    ignored."""
+    ignored. What checks a model is built when it is first used: a function uses few of them."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: ClassVar[int] = 1
     category: ClassVar[str]
