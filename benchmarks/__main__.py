@@ -58,7 +58,7 @@ def _advance(bar: Progress, task: TaskID, done: int) -> None:
 
 def _cpu(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
     events, passes = (2, 1) if smoke else (100, 5)
-    compared = compare(cpu.programs(events, passes), cpu.REFERENCE, rounds, progress)
+    compared = compare(cpu.programs(events, passes, installed=smoke), cpu.REFERENCE, rounds, progress)
     _print(f"Processor time per event: median, least and most of {rounds} rounds", "us a record", compared)
     console.print(f"The ratio is to {cpu.REFERENCE!r}, round by round.\n")
     return {"cpu_us_a_record": as_json(compared)}

@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from benchmarks.peers import POWERTOOLS, ROOT, folder
+from benchmarks.peers import AZURE_FUNCTIONS, FUNCTIONS_FRAMEWORK, POWERTOOLS, ROOT, folder
 
 REFERENCE = "json and dicts"
 
 
-def programs(events: int, passes: int) -> dict[str, Callable[[], float]]:
-    """By name; each answers the median of its passes, in microseconds of processor time a record."""
+def programs(events: int, passes: int, *, installed: bool = False) -> dict[str, Callable[[], float]]:
+    """By name; each answers the median of its passes, in microseconds of processor time a record. With ``installed``
+    the peers of Azure and Google Cloud run in the developer's environment and not in packages of their own."""
     theirs = folder(*POWERTOOLS)
+    framework = None if installed else folder(*FUNCTIONS_FRAMEWORK)
+    functions = None if installed else folder(*AZURE_FUNCTIONS)
 
     def program(
         module: str, peer: Path | None = None, *, log: bool = False, telemetry: bool = False
@@ -32,13 +35,19 @@ def programs(events: int, passes: int) -> dict[str, Callable[[], float]]:
         "the same, with traces and metrics": program("orderflow_aws", log=True, telemetry=True),
         "Powertools: batch, parser, idempotency": program("powertools", theirs),
         "the same, with Logger": program("powertools", theirs, log=True),
+        "Google Cloud: bare function, no token": program("framework_gcp", framework),
+        "Google Cloud: orderflow, token verified": program("orderflow_gcp"),
+        "Azure: bare function app": program("functions_azure", functions),
+        "Azure: orderflow, function app": program("orderflow_azure"),
     }
 
 
 def _run(module: str, peer: Path | None, log: bool, telemetry: bool, events: int, passes: int) -> float:
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, [peer, ROOT] if peer else [ROOT])),
+        "PYTHONPATH": os.pathsep.join(map(str, [peer, ROOT] if peer else [ROOT, ROOT / "functions" / "azure"])),
+        # Lambda's runtime lets go of each line by itself (awslambdaric/bootstrap.py, Unbuffered), as Logger does.
+        "PYTHONUNBUFFERED": "1",
         "BENCH_LOG": "1" if log else "0",
         "BENCH_TELEMETRY": "1" if telemetry else "0",
         "POWERTOOLS_SERVICE_NAME": "benchmark",

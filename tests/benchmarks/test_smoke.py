@@ -22,7 +22,7 @@ def test_every_program_runs_and_does_its_work(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     measured = json.loads(report.read_text())
     compared = measured["cpu_us_a_record"]
-    assert len(compared) == 6
+    assert len(compared) == 10
     assert all(each["figure"]["least"] > 0 for each in compared.values())
     assert compared["json and dicts"]["ratio"] == {"least": 1.0, "middle": 1.0, "most": 1.0}
     for kind in ("cold_cpu_ms", "cold_wall_ms"):
