@@ -37,7 +37,7 @@ def test_the_contracts_in_the_repository_are_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.kind())
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_every_event_keeps_its_contract(model: type[Event], data: st.DataObject) -> None:
     schema = documents.schema(model)

@@ -32,6 +32,14 @@ LIMITS = {
     "oldest_message_alarm_s": 420,
 }
 
+FETCHED, KEPT = "photos/", "thumbnails/"
+"""Below which it reads dropped files, and writes objects into the archive bucket; its like does neither."""
+OBJECTS = {
+    "aws": {(FETCHED, "s3:GetObject"), (KEPT, "s3:PutObject"), ("drop", "s3:ListBucket")},
+    "azure": {(FETCHED, "Storage Blob Data Reader"), (KEPT, "Storage Blob Data Contributor")},
+    "gcp": {(FETCHED, "roles/storage.objectViewer"), (KEPT, "roles/storage.objectUser")},
+}
+"""What it may do with them. S3 says that an object is missing only to who may list (`identity.tf`)."""
 ALARMS = {
     "aws": "aws_cloudwatch_metric_alarm",
     "azure": "azurerm_monitor_metric_alert",
@@ -48,7 +56,7 @@ def with_one_more(topology: dict[str, Any]) -> dict[str, Any]:
     """The declaration with a service that is fed, publishes and keeps documents as another one does."""
     declared = copy.deepcopy(topology)
     service = copy.deepcopy(declared["services"][LIKE])
-    service |= {"hears": FILTER["kind"], "filter": FILTER, "limits": LIMITS}
+    service |= {"hears": FILTER["kind"], "filter": FILTER, "limits": LIMITS, "fetches": [FETCHED], "keeps": [KEPT]}
     writes = service["collections"]["write"]
     service["collections"]["write"] = [NEW_COLLECTION if name == LIKE_COLLECTION else name for name in writes]
     declared["services"][NEW] = service
@@ -68,7 +76,8 @@ def test_the_new_service_gets_all_that_its_like_has_and_nobody_loses_anything(pl
 
     of_its_like = {address for address in before if LIKE in address or LIKE_COLLECTION in address}
     assert of_its_like
-    assert after - before == {_renamed(address) for address in of_its_like}
+    more = {address for address in after - before if re.search(r"/(fetch|keep)-|-(fetches|keeps)-", address)}
+    assert after - before - more == {_renamed(address) for address in of_its_like}
     assert before <= after
 
 
@@ -93,11 +102,21 @@ def test_it_may_do_what_its_like_may_do_with_its_own_things_and_nobody_may_do_mo
     before, after = (set(permissions.grants(cloud, each)) for each in (plan, extended))
 
     of_its_like = {grant for grant in before if LIKE in grant.who or LIKE in grant.where}
-    new = {(grant.who, grant.where, grant.when, grant.what) for grant in after - before}
+    new = {(grant.who, grant.where, grant.when, grant.what) for grant in after - before if not _about_objects(grant)}
     assert {_own_name(*entry) for entry in new} == {
         _own_name(_renamed(grant.who), _renamed(grant.where), _renamed(grant.when), grant.what) for grant in of_its_like
     }
     assert before <= after
+
+
+def test_it_may_read_dropped_files_and_write_objects_below_its_prefixes_only(
+    cloud: str, plan: Plan, extended: Plan
+) -> None:
+    before, after = (set(permissions.grants(cloud, each)) for each in (plan, extended))
+
+    about = {(_about_objects(grant), grant.what) for grant in after - before if _about_objects(grant)}
+    assert about == OBJECTS[cloud]
+    assert all(NEW in grant.who for grant in after - before if _about_objects(grant))
 
 
 def test_its_alarms_are_those_of_its_like_with_its_own_threshold(cloud: str, plan: Plan, extended: Plan) -> None:
@@ -150,6 +169,14 @@ def _pattern(name: str) -> str:
 
 def _renamed(text: str) -> str:
     return text.replace(LIKE, NEW).replace(LIKE_COLLECTION, NEW_COLLECTION)
+
+
+def _about_objects(grant: permissions.Grant) -> str:
+    """The prefix that a grant is limited to, or the bucket of dropped files as a whole; empty for any other grant."""
+    for prefix, bucket in ((FETCHED, "drop"), (KEPT, "archive")):
+        if bucket in grant.where + grant.when and f"/{prefix}" in f"{grant.where}{grant.when}".replace("'", "/"):
+            return prefix
+    return "drop" if "-drop-" in grant.where or "containers/drop" in grant.where else ""
 
 
 def _own_name(*entry: str) -> tuple[str, ...]:

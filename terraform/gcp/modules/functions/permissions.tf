@@ -90,8 +90,8 @@ resource "google_project_iam_member" "telemetry" {
 locals {
   objects = merge(flatten([
     for name, service in var.services : [
-      { for prefix in try(service.fetches, []) : "${name}-fetches-${trimsuffix(prefix, "/")}" => { bucket = var.drop_bucket, prefix = prefix, role = "roles/storage.objectViewer", service = name } },
-      { for prefix in try(service.keeps, []) : "${name}-keeps-${trimsuffix(prefix, "/")}" => { bucket = var.quarantine.bucket, prefix = prefix, role = "roles/storage.objectUser", service = name } },
+      { for prefix in service.fetches : "${name}-fetches-${trimsuffix(prefix, "/")}" => { bucket = var.drop_bucket, prefix = prefix, role = "roles/storage.objectViewer", service = name } },
+      { for prefix in service.keeps : "${name}-keeps-${trimsuffix(prefix, "/")}" => { bucket = var.quarantine.bucket, prefix = prefix, role = "roles/storage.objectUser", service = name } },
     ]
   ])...)
 }

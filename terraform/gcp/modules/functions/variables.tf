@@ -97,8 +97,10 @@ variable "services" {
       read  = list(string)
       write = list(string)
     })
-    emits = list(string)
-    hears = optional(list(string), [])
+    emits   = list(string)
+    fetches = optional(list(string), [])
+    hears   = optional(list(string), [])
+    keeps   = optional(list(string), [])
     limits = object({
       max_concurrency = number
       memory_mb       = number
