@@ -17,6 +17,6 @@ def ask(question: str, approved: bool) -> None:
     if approved:
         return
     if not sys.stdin.isatty():
-        print(f"orderflow: {question} Nobody is here to answer: pass AUTO_APPROVE=1", file=sys.stderr)
+        print(f"orderflow: {question} Nobody is here to answer: pass --yes, or AUTO_APPROVE=1", file=sys.stderr)
         raise typer.Exit(Exit.USAGE)
     typer.confirm(question, abort=True, err=True)

@@ -134,7 +134,9 @@ class _Checker:
             for letter in letters:
                 self.verdict.letters += 1
                 if letter.event_id not in poison_ids:
-                    self._break("I6", f"{service.name}: {letter.reason}: {letter.detail}")
+                    self._break(
+                        "I6", f"{service.name} has one that nobody made on purpose: {letter.reason}: {letter.detail}"
+                    )
                 elif not letter.detail or letter.reason == "broker":
                     self._break("I6", f"{service.name}: the poison message has no reason")
 

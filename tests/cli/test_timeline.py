@@ -121,6 +121,8 @@ def test_orders_are_listed_newest_first_by_customer_and_by_status(lab: Lab) -> N
     assert listed(customer="zoe") == ["o-2", "o-1"]
     assert listed(status="cancelled") == ["o-2"]
     assert [row.order_id for row in orders.list_orders(desk(lab), limit=1)] == ["o-3"]
+    with pytest.raises(CannotDo, match="no order is ever 'canceled'"):
+        listed(status="canceled")
 
 
 def test_an_operator_cancels_a_pending_order_once_and_the_services_undo_what_was_done(lab: Lab) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,33 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from waiting import wait_until
 
 pytestmark = pytest.mark.local_cloud
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 60_000
 PAGES = {"/": ".part-orders table", "/letters": "#boxes section", "/figures": "#figures table"}
-
-
-def installed() -> str | None:
-    """The program of an installed Chromium."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium without a window."""
-    program = installed()
-    if program is None:
-        pytest.skip(f"no Chromium is installed ({', '.join(NAMES)}): apt-get install chromium")
-    with sync_playwright() as playwright:
-        # Its sandbox cannot be had in most containers; it opens nothing but the room.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 from typer.testing import CliRunner
 
 from orderflow.ports import DeadLetter
@@ -26,23 +30,41 @@ from waiting import wait_until
 pytestmark = [pytest.mark.local_cloud, pytest.mark.timeout(900)]
 
 CLOUDS = ("aws", "azure", "gcp")
+PATIENCE_MS = 60_000
 STORY = ["OrderPlaced", "InventoryReserved", "PaymentCompleted", "OrderConfirmed", "ShipmentCreated"]
 HEARERS = {"order", "inventory", "payment", "shipping", "notification", "email", "push", "analytics"}
 MODELS = ("orders", "stock", "analytics")
+PLANTED = {
+    "name": "Plantagenet Zoë",
+    "address": {"street": "Geheimgasse 7", "city": "Plantstadt", "postcode": "99077", "country": "DE"},
+    "email": "planted.zoe@example.com",
+    "sms": "+4930999077123",
+    "push": "device-planted-77",
+}
+"""Nothing else says any of this."""
+PLANTED_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b2UifQ.c2lnbmF0dXJlLXBsYW50ZWQ"  # pragma: allowlist secret
+SECRET = ("Plantagenet", "Geheimgasse", "Plantstadt", "99077", "planted", "+4930999", "c2lnbmF0dXJl")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder in which the three clouds were started and are running."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The folder in which the three clouds were started and are running, and the whole address of their control
+    room."""
     folder = tmp_path_factory.mktemp("shift")
     command = [str(Path(sys.executable).with_name("orderflow")), "up", "--state", str(folder / "state")]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as up:
         assert up.stdout is not None
-        assert any("Ctrl-C stops everything" in line for line in up.stdout)
-        yield folder
+        printed = list(takewhile(lambda line: "Ctrl-C stops everything" not in line, up.stdout))
+        yield folder, next(line.strip() for line in printed if "/#token=" in line)
         up.send_signal(signal.SIGINT)
         up.communicate(timeout=60)
     assert list((folder / ".orderflow" / "local").iterdir()) == [], "nobody finds clouds that have stopped"
+
+
+@pytest.fixture
+def folder(running: tuple[Path, str]) -> Path:
+    """Where the clouds are found."""
+    return running[0]
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -56,6 +78,41 @@ def test_a_shift_of_an_operator(cloud: str, folder: Path, monkeypatch: pytest.Mo
     shift.archive()
     shift.customer()
     shift.discretion()
+
+
+def test_the_page_shows_redrives_and_checks_the_three_clouds_side_by_side(
+    running: tuple[Path, str], browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(running[1])
+    said = page.locator("#said")
+    page.locator("#poison [name=service]").select_option("shipping")
+    page.get_by_role("button", name="Send").click()
+    expect(said).to_have_text("Poison for shipping. AWS: sent; Azure: sent; Google Cloud: sent", timeout=PATIENCE_MS)
+    page.get_by_role("link", name="Dead letters").click()
+    boxes = page.locator("#boxes section")
+    expect(boxes).to_have_count(len(CLOUDS), timeout=PATIENCE_MS)
+
+    for verb in ("Redrive", "Discard"):  # Poison stays poison: it comes back, and is thrown away.
+        for box in boxes.all():
+            letter = box.locator(".letters li")
+            expect(letter).to_contain_text("malformed", timeout=PATIENCE_MS)
+            page.evaluate("document.getElementById('said').textContent = ''")
+            letter.get_by_role("button", name=verb).click()
+            expect(said).to_contain_text(f"{verb.lower()}: 1 done", timeout=PATIENCE_MS)
+
+    page.get_by_role("link", name="Figures").click()
+    verdicts = page.locator("#figures section").filter(has_text="I6 dead letters only with a reason")
+
+    def holds() -> bool:
+        page.get_by_role("button", name="Check the invariants").click()
+        expect(said).to_contain_text(re.compile("hold$"), timeout=PATIENCE_MS)
+        return said.inner_text() == "AWS: all hold; Azure: all hold; Google Cloud: all hold"
+
+    wait_until(holds, "all invariants to hold on all three clouds", 90)
+    expect(verdicts).to_have_count(len(CLOUDS))
+    page.close()
 
 
 def flat(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -128,7 +185,20 @@ class Shift:
         assert sorted(effects) == ["payment", "shipping"], "however often they were delivered to"
 
     def discretion(self) -> None:
-        """Look for personal data, payment tokens and API tokens in all that the cloud has written and collected."""
+        """Hand the cloud personal data, payment tokens, API tokens and secrets, good and bad; look for them in all that
+        it has written and collected."""
+        doors = open_local(self.cloud, self.folder)
+        with doors.client("zoe") as client:
+            assert client.put("/customers/me", json=PLANTED).status_code == 200
+            assert client.put("/customers/me", json={**PLANTED, "email": "planted.zoe"}).status_code == 422
+            refused = client.post("/orders", json={"lines": "Geheimgasse 7", "payment_token": "tok_planted", **PLANTED})
+            assert refused.status_code == 422
+        stranger = {"authorization": f"Bearer {PLANTED_TOKEN}", "stripe-signature": "t=1,v1=planted"}
+        assert httpx.get(f"{doors.api_url}/orders", headers=stranger, timeout=30).status_code == 401
+        hook = httpx.post(f"{doors.api_url}/webhooks/stripe", content=b"whsec_planted", headers=stranger, timeout=30)
+        assert hook.status_code == 404
+        place = ("orders", "place", "--customer", "zoe", "--line", "CUP=1", "--payment-token", "tok_planted", "--wait")
+        assert self.run(*place)["status"] == "shipped"
         told = {
             str(path.relative_to(self.folder)): path.read_text(encoding="utf-8", errors="replace")
             for path in (self.folder / "state" / self.cloud).rglob("*.log")
@@ -137,17 +207,18 @@ class Shift:
         told["the trace"] = json.dumps(self.run("orders", "trace", self.order_id), ensure_ascii=False)
         private = [person.contact[name] for person in PEOPLE for name in ("name", "email", "sms", "push")]
         private += [person.contact["address"]["street"] for person in PEOPLE]
-        for secret in (*private, "tok_visa", "tok_refused", "Bearer ", "eyJ", "AccountKey="):
+        for secret in (*private, *SECRET, "tok_visa", "tok_refused", "Bearer ", "eyJ", "AccountKey="):
             assert [where for where, text in told.items() if secret in text] == [], secret
 
     def dead_letters(self) -> None:
         """Find a poison message, try it again, throw it away."""
         ports = open_local(self.cloud, self.folder).ports
-        ports.dead_letters.resend(DeadLetter("inventory", b'{"poison": true}', {}, "", "", 0, "", ""))
+        poison = json.dumps({"poison": PLANTED}).encode()
+        ports.dead_letters.resend(DeadLetter("inventory", poison, {}, "", "", 0, "", ""))
         found = self._letter(after="")
         assert (found["service"], found["reason"]) == ("inventory", "malformed")
         [shown] = self.run("dlq", "show", found["id"])
-        assert shown["message"] == {"poison": True}
+        assert shown["message"] == {"poison": PLANTED}
 
         [handled] = self.run("dlq", "redrive", "--reason", "malformed", "--rate", "10")
         assert handled["id"] == found["id"]

@@ -302,6 +302,7 @@ def test_revenue_is_what_was_paid_less_what_was_given_back_by_currency(lab: Lab)
         PaymentCompleted(**OF, charge_id="c", amount=1_000, currency="EUR"),
         PaymentCompleted(**OF, charge_id="d", amount=500, currency="JPY"),
         PaymentRefunded(**OF, refund_id="r", amount=300, currency="EUR"),
+        PaymentRefunded(**OF, refund_id="s", amount=90_000, currency="EUR", announced=False),
     ]
     for number, event in enumerate(events):
         lab.deliver("analytics", enveloped(event, f"e-{number}"))

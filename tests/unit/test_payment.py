@@ -119,6 +119,7 @@ def test_a_cancelled_order_gets_its_money_back(lab: Lab, gateway: Gateway) -> No
         {"key": "o-1.refund", "charge_id": "ch-1", "amount": 2_000, "currency": "EUR"},
     )
     assert said(lab) == ["PaymentCompleted", "PaymentRefunded"]
+    assert lab.published()[-1].data["announced"]
     assert lab.state("payment").status == "refunded"
 
 
@@ -170,6 +171,7 @@ def test_a_cancellation_that_finds_a_charge_under_way_learns_its_outcome_and_giv
     assert gateway.asked() == ["charge", "charge", "refund"]
     assert {arguments["key"] for method, arguments in gateway.calls if method == "charge"} == {"o-1.charge.1"}
     assert said(lab) == ["PaymentRefunded"]
+    assert not lab.published()[-1].data["announced"], "whoever counts money must not take off what was never added"
     assert done(place(lab)) == "handled", "the late OrderPlaced"
     assert gateway.asked() == ["charge", "charge", "refund"]
     assert said(lab) == ["PaymentRefunded"]

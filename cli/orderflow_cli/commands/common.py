@@ -138,7 +138,11 @@ def said_plainly(cloud: str) -> Iterator[None]:
     except Unavailable as error:
         hint = sdk_hint(str(error), cloud)
         fail(str(error), hint, Exit.SIGN_IN if hint.startswith("sign in") else Exit.FAILED)
-    except (httpx.HTTPError, OSError) as error:
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        words = f"{where}{error.strerror or error}"
+        fail(words, "" if where else sdk_hint(f"{type(error).__name__}: {error}", cloud))
+    except httpx.HTTPError as error:
         words = f"{type(error).__name__}: {error}"
         fail(words, sdk_hint(words, cloud))
     except (TerraformFailed, BadSetting) as error:

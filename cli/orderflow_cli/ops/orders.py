@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 
@@ -19,7 +19,7 @@ from orderflow.ports import Conflict, Stored
 from orderflow.processing import Shell
 from orderflow.record import Cause, Record, envelopes, load
 from orderflow.services import find
-from orderflow.services.order import SERVICE, Order, cancel, settled
+from orderflow.services.order import SERVICE, Order, Status, cancel, settled
 from orderflow.steps import Get, Steps
 from orderflow.stuck import Stuck, stuck
 from orderflow_cli.hints import Exit
@@ -118,7 +118,9 @@ def documents(doors: Doors, order_id: str) -> dict[str, Record[Any]]:
 
 def list_orders(doors: Doors, *, customer: str | None = None, status: str | None = None, limit: int) -> list[OrderRow]:
     """Orders, newest first. A customer's are found by an index; without one the whole collection is read, which costs
-    as much as it is large."""
+    as much as it is large. Raises `CannotDo` for a status that there is not."""
+    if status is not None and status not in get_args(Status):
+        raise CannotDo(f"no order is ever {status!r}", f"one of: {', '.join(get_args(Status))}", Exit.USAGE)
     found = _of_customer(doors, customer) if customer else _all(doors)
     rows = (_row(order) for order in found if status in (None, order.status))
     if customer:

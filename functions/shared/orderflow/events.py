@@ -250,6 +250,13 @@ class PaymentRefunded(Event):
     refund_id: Annotated[Id, Field(description="The gateway's name of the refund.")]
     amount: Amount
     currency: Currency
+    announced: Annotated[
+        bool,
+        Field(
+            description="Whether PaymentCompleted told of the payment before. It did not where the order was cancelled "
+            "before the gateway had answered the charge."
+        ),
+    ] = True
 
 
 class PaymentVoided(Event):

@@ -73,6 +73,8 @@ export const money = (minor, currency) => `${(minor / 100).toFixed(2)} ${currenc
 export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(1)} %` : "—");
 export const short = (id) => id.slice(0, 8);
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
+export const day = (time) => new Date(time).toLocaleDateString("sv"); // Sweden writes dates as ISO 8601 does.
+export const moment = (time) => `${day(time)} ${clock(time)}`;
 export const orderPath = (cloud, id) => `/order?${new URLSearchParams({ cloud, id })}`;
 
 // Listens to the room. `hear` maps a kind of part to what is to be done with its newest value.

@@ -53,6 +53,7 @@ function took({ shipping, shipped }) {
   return listed(title, ["within", "orders", "share"], rows.map(([bound, count]) => row(name(bound), String(count), percent(count, shipped))));
 }
 async function check(name, title) {
+  verdicts[name].replaceChildren(make("p", { class: "hint" }, "checking …"));
   const { orders, invariants } = await ask(`/api/${name}/check`);
   const rows = invariants.map(({ name: id, says, broken }) =>
     make(
@@ -63,13 +64,19 @@ async function check(name, title) {
     ),
   );
   verdicts[name].replaceChildren(table(`Invariants of ${orders} orders`, [{ title: "invariant" }, { title: "", class: "figure" }], rows));
-  return `${title}: ${invariants.every(({ broken }) => !broken.length) ? "all hold" : "not all hold"}`;
+  const all = invariants.every(({ broken }) => !broken.length);
+  return { all, text: `${title}: ${all ? "all hold" : "not all hold"}` };
 }
 
 document.getElementById("check").addEventListener("click", async () => {
   say("Checking …");
   const done = await Promise.allSettled(room.clouds.map(({ name, title }) => check(name, title)));
-  say(done.map(({ value, reason }) => value ?? reason.message).join("; "), done.some(({ status }) => status === "rejected"));
+  for (const [at, { reason }] of done.entries()) {
+    if (reason) {
+      verdicts[room.clouds[at].name].replaceChildren(make("p", { class: "trouble" }, `not checked: ${reason.message}`));
+    }
+  }
+  say(done.map(({ value, reason }) => value?.text ?? reason.message).join("; "), !done.every(({ value }) => value?.all));
 });
 
 listen({ today: draw });

@@ -1,4 +1,4 @@
-import { ask, listen, make, options, orderPath, say, short, tell, token } from "./common.js";
+import { ask, listen, make, moment, options, orderPath, say, short, tell, token } from "./common.js";
 
 const room = await ask("/api/room");
 const boxes = Object.fromEntries(room.clouds.map(({ name, title }) => [name, box(name, title)]));
@@ -73,13 +73,17 @@ function item(each, letter) {
     make("p", { class: "event" }, make("strong", {}, letter.service), ` ${letter.kind || "no event of ours"} `, make("span", { class: "tag trouble" }, letter.reason)),
     make("p", { class: "detail" }, letter.detail || "no detail"),
     about,
-    make("p", { class: "hint" }, `${letter.attempts} attempt${letter.attempts === 1 ? "" : "s"}, from ${when(letter.first_at)} to ${when(letter.last_at)}`),
+    make("p", { class: "hint" }, attempts(letter)),
     details,
     make("p", { class: "bar" }, does("redrive", "Redrive"), does("discard", "Discard")),
   );
 }
 
-const when = (time) => (time ? new Date(time).toLocaleString() : "an unknown time");
+function attempts({ attempts: count, first_at: first, last_at: last }) {
+  return count === 1 ? `1 attempt, ${when(last)}` : `${count} attempts, ${when(first)} to ${when(last)}`;
+}
+
+const when = (time) => (time ? moment(time) : "an unknown time");
 
 async function open(each, letter, place) {
   try {

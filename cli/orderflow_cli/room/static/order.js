@@ -1,4 +1,4 @@
-import { ask, clock, listen, make, money, short, table } from "./common.js";
+import { ask, clock, listen, make, moment, money, short, table } from "./common.js";
 
 const asked = new URLSearchParams(location.search);
 const cloud = asked.get("cloud");
@@ -83,7 +83,7 @@ function draw({ row, lines, tracking, services, timeline }) {
     ["reason", row.reason],
     ["customer", row.customer_id],
     ["total", money(row.total, row.currency)],
-    ["placed", new Date(row.placed_at).toLocaleString()],
+    ["placed", moment(row.placed_at)],
     ["tracking", tracking],
     ["correlation", timeline.correlation_id],
   ];

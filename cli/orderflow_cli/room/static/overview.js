@@ -46,7 +46,7 @@ function today(value) {
   const said = reasons.map(([reason, count]) => `${reason} ${count}`).join(", ");
   return [
     make("dl", { class: "figures" }, ...figures.map(([name, count]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(count))))),
-    make("p", { class: "hint" }, said ? `cancelled today: ${said}` : "counted today (UTC) by analytics"),
+    make("p", { class: "hint" }, `today (UTC), as far as analytics has counted${said ? `; cancelled: ${said}` : ""}`),
   ];
 }
 
@@ -72,7 +72,7 @@ function queues(value) {
   const figure = (count, loud) =>
     loud && count > 0
       ? make("td", { class: "figure trouble" }, `▲ ${count}`)
-      : make("td", { class: "figure" }, count === null ? "—" : String(count ?? 0));
+      : make("td", { class: count ? "figure" : "figure zero" }, count === null ? "—" : String(count ?? 0));
   const rows = value.services.map((each) =>
     make(
       "tr",
@@ -82,7 +82,7 @@ function queues(value) {
       figure(each.in_flight),
       figure(each.oldest_s === null ? null : Math.round(each.oldest_s)),
       figure(retries[each.service]),
-      make("td", { class: "figure least" }, String(duplicates[each.service] ?? 0)),
+      make("td", { class: duplicates[each.service] ? "figure least" : "figure least zero" }, String(duplicates[each.service] ?? 0)),
       figure(each.dead_letters, true),
     ),
   );

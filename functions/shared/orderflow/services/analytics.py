@@ -30,8 +30,8 @@ BUCKETS_MS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_00
 
 
 class Totals(State):
-    """Aggregates of some events. ``revenue`` is payments less refunds in minor units by currency; ``shipped_within``
-    counts shipped orders by class of `BUCKETS_MS`."""
+    """Aggregates of some events. ``revenue`` is payments less refunds of them in minor units by currency;
+    ``shipped_within`` counts shipped orders by class of `BUCKETS_MS`."""
 
     day: str
     events: dict[str, int] = {}
@@ -63,7 +63,7 @@ def decide(totals: Totals | None, event: Event, context: Context) -> Decision[To
     match event:
         case PaymentCompleted():
             update["revenue"] = _plus(totals.revenue, event.currency, event.amount)
-        case PaymentRefunded():
+        case PaymentRefunded() if event.announced:
             update["revenue"] = _plus(totals.revenue, event.currency, -event.amount)
         case OrderCancelled():
             update["cancelled"] = _plus(totals.cancelled, event.reason.split(":")[0], 1)

@@ -43,7 +43,8 @@ Status = Literal["charging", "charged", "refused", "settling", "refunded", "void
 
 class Payment(State):
     """What payment did for one order. ``tries`` numbers the charge's idempotency keys, ``refund_tries`` the refund's;
-    ``intent_at`` is when the call that is under way was first intended, in seconds since the epoch."""
+    ``intent_at`` is when the call that is under way was first intended, in seconds since the epoch; ``announced`` is
+    False where the order was cancelled before anybody had heard of the charge."""
 
     status: Status
     order_id: Id
@@ -57,6 +58,7 @@ class Payment(State):
     charge_id: str = ""
     refund_id: str = ""
     reason: str = ""
+    announced: bool = True
 
 
 def key(event: Event, _time: str) -> str:
@@ -142,6 +144,8 @@ def _settle_outcome(payment: Payment, answer: Answer, context: Context) -> Decis
     match answer.value["status"]:
         case "charged":
             taken = {"charge_id": answer.value["charge_id"], "intent_at": context.now}
+            if not payment.charge_id:
+                taken["announced"] = False
             settling = payment.model_copy(update=taken)
             return Intend(settling, _refund(settling))
         case "refunded":
@@ -180,6 +184,7 @@ def _refund_event(payment: Payment) -> PaymentRefunded:
         refund_id=payment.refund_id,
         amount=payment.amount,
         currency=payment.currency,
+        announced=payment.announced,
     )
 
 
