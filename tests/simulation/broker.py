@@ -65,6 +65,7 @@ class Broker:
         self._profile = profile
         self._limits = limits
         self._messages = 0
+        self._matching: dict[tuple[tuple[str, str], ...], list[tuple[str, bool]]] = {}
         self._filtering = not world.chance(profile.unfiltered)
 
     # Publisher
@@ -73,19 +74,30 @@ class Broker:
         for travelling in envelopes:
             envelope = self.whole(travelling)
             self.publishing(envelope)
-            self.published[envelope.id].append(envelope)
+            event_id, subject = envelope.id, envelope.subject
+            self.published[event_id].append(envelope)
             attributes = envelope.attributes()
             body = travelling.to_bytes()
-            for service, filters in self.filters.items():
-                if all(attributes.get(name) in values for name, values in filters.items()):
-                    self.matched.setdefault((service, envelope.id), envelope)
-                elif self._filtering:
-                    continue
-                self.enqueue(service, body, attributes, envelope.subject, envelope.id)
+            for service, matches in self._subscribers(attributes):
+                if matches:
+                    self.matched.setdefault((service, event_id), envelope)
+                self.enqueue(service, body, attributes, subject, event_id)
                 if self._world.chance(self.weather.duplicate):
                     self._count(service, "duplicate")
-                    self.enqueue(service, body, attributes, envelope.subject, envelope.id)
+                    self.enqueue(service, body, attributes, subject, event_id)
         return [None] * len(envelopes)
+
+    def _subscribers(self, attributes: dict[str, str]) -> list[tuple[str, bool]]:
+        """The services that get a message with these attributes, and of each whether its filter asks for it."""
+        key = tuple(attributes.items())
+        found = self._matching.get(key)
+        if found is None:
+            every = [
+                (service, all(attributes.get(name) in values for name, values in filters.items()))
+                for service, filters in self.filters.items()
+            ]
+            found = self._matching[key] = [each for each in every if each[1] or not self._filtering]
+        return found
 
     # Dead-letter box
 
@@ -130,17 +142,17 @@ class Broker:
 
     def take(self, service: str, most: int) -> list[Receipt]:
         """Hand over some messages, in any order."""
-        ready, random = self.ready[service], self._world.random
+        ready, random = self.ready[service], self._world.random.random
         taken: list[Receipt] = []
         while ready and len(taken) < most:
-            message = ready.pop(random.randrange(len(ready)))
+            message = ready.pop(int(random() * len(ready)) if len(ready) > 1 else 0)
             if not message.settled:
                 message.receives += 1
                 message.turn += 1
                 taken.append((message, message.turn))
                 if self._world.chance(self.weather.redelivered):
                     self._count(service, "redelivered at work")
-                    soon = random.random() * 20 * self.weather.step_s
+                    soon = random() * 20 * self.weather.step_s
                     self._world.after(soon, self._make_ready, message, message.turn)
         return taken
 
@@ -190,7 +202,8 @@ class Broker:
 
     def receives(self, message: Message) -> int:
         """How often the handler is told that the message was handed over."""
-        return message.receives + int(message.attributes.get(COUNT, "0"))
+        carried = message.attributes.get(COUNT)
+        return message.receives if carried is None else message.receives + int(carried)
 
     def _count(self, service: str, fault: str) -> None:
         self._world.coverage[f"deliver to {service}", fault] += 1

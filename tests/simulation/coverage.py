@@ -75,11 +75,12 @@ _RARE_COLLECTIONS = frozenset((ATTEMPTS, BREAKERS, RECEIPTS.collection, CATALOGU
 
 def rare(step: Step) -> bool:
     """Whether few handlers take such a step: `Weather.rare` has faults for these."""
-    match step:
-        case Get() | Put():
-            return step.collection in _RARE_COLLECTIONS or (isinstance(step, Put) and step.previous is None)
-        case Ask():
-            return step.method == "lookup" or step.dependency in _RARE_COLLECTIONS
+    if type(step) is Get:
+        return step.collection in _RARE_COLLECTIONS
+    if type(step) is Put:
+        return step.previous is None or step.collection in _RARE_COLLECTIONS
+    if type(step) is Ask:
+        return step.method == "lookup" or step.dependency in _RARE_COLLECTIONS
     return isinstance(step, _RARE_KINDS)
 
 

@@ -65,11 +65,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Hunted:
-    """A planted bug, the number of runs that it took to catch it, and what gave it away: None where nothing did."""
+    """A planted bug, the number of runs and the seconds of processor time that it took to catch it, and what gave it
+    away: None where nothing did. ``sought`` is where: in any runs, or in those in which it shows."""
 
     name: str
     runs: int
     violation: str | None
+    seconds: float
+    sought: str
 
 
 def planted(name: str | None) -> AbstractContextManager[Any]:
@@ -158,8 +161,12 @@ def _run_some(cases: list[Case], bug: str | None) -> Tally:
 
 def _hunt_one(number: int, most: int) -> Hunted:
     bug = PLANTED[number]
+    began = time.process_time()
     runs, caught = hunt(bug, most, _stopped.is_set)
-    return Hunted(bug.name, runs, caught.violations[0] if caught else None)
+    seconds = time.process_time() - began
+    gc.collect()
+    what = caught.violations[0] if caught else None
+    return Hunted(bug.name, runs, what, seconds, ", ".join(bug.where) or "any run")
 
 
 def _chunks(cases: Iterator[Case]) -> Iterator[list[Case]]:

@@ -5,25 +5,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 from unittest.mock import patch
 
-from orderflow import processing
+from orderflow import processing, redact
 from orderflow.envelope import Envelope
 from orderflow.events import Event
 from orderflow.ports import Stored
 from orderflow.record import Cause
 
+T = TypeVar("T")
+
 
 @contextmanager
 def memoised() -> Iterator[None]:
-    """Decode each message, read each event, hash each cause and load each document once. What is refused is not
-    remembered."""
+    """Decode each message, read each event, hash and write each envelope, load each document and redact each error only
+    once. What is refused is not remembered."""
     with (
         patch.object(processing, "decode", _once(processing.decode)),  # type: ignore[attr-defined]
         patch.object(processing, "read", _once_each(processing.read)),  # type: ignore[attr-defined]
         patch.object(processing, "Cause", _Causes()),
         patch.object(processing, "load", _once_loaded(processing.load)),  # type: ignore[attr-defined]
+        patch.object(Envelope, "to_bytes", _once_for_content(Envelope.to_bytes)),
+        patch.object(Envelope, "digest", _once_for_content(Envelope.digest)),
+        patch.object(redact, "redact", cache(redact.redact)),
     ):
         yield
 
@@ -50,6 +56,20 @@ def _once_each(read: Callable[[Envelope], Event]) -> Callable[[Envelope], Event]
         return found[1]
 
     return was_read
+
+
+def _once_for_content(made: Callable[[Envelope], T]) -> Callable[[Envelope], T]:
+    """Envelopes of one event share its content, as documents are shared with those who read them."""
+    known: dict[int, tuple[Envelope, T]] = {}
+
+    def was_made(self: Envelope) -> T:
+        content = id(self.to_dict())
+        found = known.get(content)
+        if found is None:
+            found = known[content] = (self, made(self))
+        return found[1]
+
+    return was_made
 
 
 def _once_loaded(load: Callable[..., Any]) -> Callable[..., Any]:

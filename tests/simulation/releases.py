@@ -30,10 +30,12 @@ class NextRelease:
 
     def find(self, name: str) -> Service[Any]:
         """A service by name."""
-        known, service = self._services.get(name, (None, None)), find(name)
-        if known[0] != service or known[1] is None:  # The declaration may be exchanged: a bug is planted.
-            known = self._services[name] = (service, self._next(service))
-        return known[1]
+        service = find(name)
+        known, newer = self._services.get(name, (None, None))
+        if known is not service or newer is None:  # The declaration may be exchanged: a bug is planted.
+            newer = self._next(service)
+            self._services[name] = service, newer
+        return newer
 
     def _next(self, service: Service[Any]) -> Service[Any]:
         resume, after = service.resume, service.after

@@ -7,6 +7,7 @@ from typing import Any
 from simulation.coverage import IMPOSSIBLE_STEPS, left, pairs, possible
 from simulation.many import Hunted, Tally
 from simulation.planted import BY_HAND
+from simulation.shrink import kind
 
 
 def as_json(tally: Tally, hunted: list[Hunted]) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def as_json(tally: Tally, hunted: list[Hunted]) -> dict[str, Any]:
         ],
         "pairs": {"possible": len(pairs()), "hit": len(pairs()) - len(missing), "left": missing},
         "planted_bugs": [
-            {"name": each.name, "runs": each.runs, "caught": each.violation is not None} for each in hunted
+            {"name": each.name, "runs": each.runs, "seconds": each.seconds, "caught": each.violation is not None}
+            for each in hunted
         ],
     }
 
@@ -59,8 +61,11 @@ def as_markdown(tally: Tally, hunted: list[Hunted], stories: list[str]) -> str:
 
 
 def bugs_table(hunted: list[Hunted]) -> str:
-    """The planted bugs for the terminal: runs, name, what gave it away."""
-    return "\n".join(f"{each.runs:5}  {each.name:<84}  {each.violation or 'NOT CAUGHT'}"[:170] for each in hunted)
+    """The planted bugs for the terminal: runs, seconds, name, what gave it away."""
+    return "\n".join(
+        f"{each.runs:5} {each.seconds:6.1f} s  {each.name:<84}  {each.violation or 'NOT CAUGHT'}"[:170]
+        for each in hunted
+    )
 
 
 def _rate(tally: Tally) -> int:
@@ -84,9 +89,14 @@ def _left(tally: Tally) -> str:
 
 
 def _bugs(hunted: list[Hunted]) -> str:
-    lines = [_row("runs until caught", "planted bug", "what gave it away"), _row("---:", "---", "---")]
-    lines += [_row(str(each.runs), each.name, (each.violation or "**not caught**")[:120]) for each in hunted]
-    lines += [_row("by hand", name, "its schedule in `tests/protocol`") for name in sorted(BY_HAND)]
+    lines = [
+        _row("runs", "seconds", "what is wrong", "sought in", "what gave it away"),
+        _row("---:", "---:", "---", "---", "---"),
+    ]
+    for each in hunted:
+        gave = kind(each.violation) if each.violation else "**not caught**"
+        lines.append(_row(str(each.runs), f"{each.seconds:.1f}", each.name, each.sought, gave))
+    lines += [_row("", "", name, "no run: by hand", "its schedule in `tests/protocol`") for name in sorted(BY_HAND)]
     return "\n".join(lines)
 
 

@@ -50,7 +50,8 @@ ROUNDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a run; ``messages`` are deliveries that were handled to an outcome. ``world`` has the trace."""
+    """What came of a run; ``messages`` are deliveries that were handled to an outcome. ``world`` has the
+    trace, where there is one: `simulate` says of which runs."""
 
     seed: int
     profile: str
@@ -86,15 +87,26 @@ def simulate(
     settings: Settings | None = None,
     everybody: bool | None = None,
     through_json: bool = False,
+    traced: bool = False,
 ) -> Result:
     """Run one simulation; what is not given is drawn, and of the faults that are drawn there are ``only`` some. The
-    same arguments give the same run, step by step."""
-    with _quiet(), nullcontext() if through_json else memoised():
-        run = Run(seed, profile, orders, weather, only, settings, everybody, through_json)
-        try:
-            return run.run()
-        finally:
-            run.fall_apart()
+    same arguments give the same run, step by step: so only a run that breaks something is played again for its trace,
+    unless all are to be ``traced``."""
+
+    def play(traced: bool) -> Result:
+        with _quiet(), nullcontext() if through_json else memoised():
+            run = Run(seed, profile, orders, weather, only, settings, everybody, through_json, traced)
+            try:
+                return run.run()
+            finally:
+                run.fall_apart()
+
+    result = play(traced)
+    if traced or not result.violations:
+        return result
+    again = play(True)
+    # Who broke the run may have drawn from elsewhere than its seed. What was found is told all the same.
+    return again if again.violations else result
 
 
 class Run:
@@ -110,10 +122,11 @@ class Run:
         settings: Settings | None,
         everybody: bool | None,
         through_json: bool,
+        traced: bool,
     ) -> None:
         self.seed = seed
         self.profile = profile if isinstance(profile, Profile) else PROFILES[profile]
-        self.world = World(seed)
+        self.world = World(seed, traced=traced)
         random = self.world.random
         drawn_weather, drawn_settings = Weather.draw(random), draw_settings(random)
         drawn_everybody, drawn_orders = random.random() < 0.15, random.randint(3, 12)

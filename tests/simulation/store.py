@@ -88,7 +88,7 @@ class SimulatedStore:
 
     def _write(self, collection: str, key: str, document: Document, previous: Document | None) -> Stored:
         self._writes += 1
-        stored = Stored(self._copied(document), str(self._writes))
+        stored = Stored(self._kept(document), str(self._writes))
         self._documents[collection, key] = stored
         self._index(collection, key, stored.document, previous)
         for watcher in self.watchers:
@@ -101,15 +101,15 @@ class SimulatedStore:
             return stored
         return Stored(json.loads(json.dumps(stored.document)), stored.version)
 
-    def _copied(self, document: Document) -> Document:
-        """Fields sorted by name, as the adapters write them."""
+    def _kept(self, document: Document) -> Document:
+        """Fields sorted by name, as the adapters write them, where their order could be seen."""
         if self._through_json:
             copy: Document = json.loads(json.dumps(document, sort_keys=True))
             return copy
-        return {
-            name: dict(sorted(value.items())) if type(value) is dict else value
-            for name, value in sorted(document.items())
-        }
+        pending = document.get("pending")
+        if pending is not None and len(pending) > 1:
+            return {**document, "pending": dict(sorted(pending.items()))}
+        return document
 
     def _index(self, collection: str, key: str, document: Document, previous: Document | None) -> None:
         new: dict[str, Any] = document.get("index", {})

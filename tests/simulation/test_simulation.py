@@ -26,14 +26,16 @@ def test_whatever_goes_wrong_every_order_ends_well(cloud: str, first: int) -> No
 
 @pytest.mark.parametrize("cloud", PROFILES)
 def test_a_seed_is_a_whole_run(cloud: str) -> None:
-    first, again = (simulate(7, cloud) for _ in range(2))
+    first, again = (simulate(7, cloud, traced=True) for _ in range(2))
     assert first.world.fingerprint() == again.world.fingerprint()
-    assert first.world.fingerprint() != simulate(8, cloud).world.fingerprint()
+    assert first.world.fingerprint() != simulate(8, cloud, traced=True).world.fingerprint()
 
 
 def test_shared_documents_are_as_good_as_copies() -> None:
     for seed in range(5):
-        shared, copied = (simulate(seed, "sqs", through_json=through_json) for through_json in (False, True))
+        shared, copied = (
+            simulate(seed, "sqs", through_json=through_json, traced=True) for through_json in (False, True)
+        )
         assert shared.world.fingerprint() == copied.world.fingerprint()
 
 

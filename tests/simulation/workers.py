@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from random import Random
+from math import inf
 from typing import Any
 
 from orderflow import files
@@ -37,6 +37,9 @@ STEP_FAULTS_AT_ONCE = tuple(fault for fault in STEP_FAULTS if not fault.startswi
 """Those that are drawn when a step is performed; a time-out kills one that is under way."""
 
 
+_OUTCOMES = (Done, Retry, OutOfTime)
+
+
 class Process:
     """One instance of a function: a shell with its caches, until it dies."""
 
@@ -45,10 +48,14 @@ class Process:
         self.find = find
         """The services as the release has them that this process runs."""
         self.clock = SkewedClock(world, world.random.uniform(-skew, skew) if skew else 0.0)
-        self.shell = Shell(settings, self.clock, Random(world.random.getrandbits(64)))
-        self.api = Api(self.shell, _Trusting())  # type: ignore[arg-type]  # no tokens here: the header is the customer
+        self.shell = Shell(settings, self.clock, world.random)
         self.running = 0
         self.alive = True
+
+    @property
+    def api(self) -> Api:
+        """The API on this shell. No tokens here: the header is the customer."""
+        return Api(self.shell, _Trusting())  # type: ignore[arg-type]
 
 
 class _Trusting:
@@ -89,9 +96,9 @@ class Invocation:
         self._died = died
         self._probing: set[int] = set()
         """The places of handlers whose next call is a probe of an open circuit breaker: no attempt if it fails."""
-        deadline = process.clock.now() + timeout - MARGIN_S
-        clock = process.clock
-        self._driving: Driving = interleave(handlers, lambda: guarded and clock.now() >= deadline)
+        world, clock = fleet.world, process.clock
+        deadline = clock.now() + timeout - MARGIN_S if guarded else inf
+        self._driving: Driving = interleave(handlers, lambda: world.time + clock.skew >= deadline)
         process.running += 1
         self._next(None)
 
@@ -105,14 +112,18 @@ class Invocation:
             self._ended(end.value)
             return
         finally:
-            _forget_frames(answer)
+            if type(answer) is list or isinstance(answer, Exception):
+                _forget_frames(answer)
         world, weather = self._world, self._fleet.weather
         if type(step) is Pause:
             seconds = step.seconds
         else:
+            random = world.random.random
             # From a tenth to ten times: while one handler takes a step, another may come and go.
-            seconds = weather.step_s * 10.0 ** (2.0 * world.random.random() - 1.0)
-            if world.chance(weather.stall) or (weather.rare and rare(step) and world.chance(weather.rare / 3)):
+            seconds = weather.step_s * 10.0 ** (2.0 * random() - 1.0)
+            if (weather.stall and random() < weather.stall) or (
+                weather.rare and rare(step) and random() < weather.rare / 3
+            ):
                 longest = world.random.choice((1.0, 10.0, 1000.0, 0.0))
                 # Some end in the last moment, when the handler may not go on any more.
                 left = self._killed_at - world.time - MARGIN_S * world.random.random()
@@ -140,15 +151,19 @@ class Invocation:
         world.steps += 1
         if type(step) is Put and step.collection == ATTEMPTS and _address_gone(step.document):
             self._fleet.count_failure(self._service, self._tags, places)
-        fault = self._draw_fault(step)
+        fault = self._draw_fault(step) if self._fleet.stormy and type(step) is not Pause else None
         if fault is None:
             answer = self._do(step)
-            world.note(self._process.name, step, answer, self._subjects(places))
-            if type(step) is Ask and (isinstance(answer, Unavailable) or _refused_refund(step, answer)):
-                self._count_failure(places)
-            if type(step) is Put and step.collection == ATTEMPTS:
-                self._fleet.count_attempt(self._service, self._tags[places[0]][1], step, answer)
-            self._look_for_probes(places[0], step, answer)
+            if world.traced:
+                world.note(self._process.name, step, answer, self._subjects(places))
+            if type(step) is Ask:
+                if isinstance(answer, Unavailable) or _refused_refund(step, answer):
+                    self._count_failure(places)
+                self._probing.discard(places[0])
+            elif type(step) is Put:
+                if step.collection == ATTEMPTS:
+                    self._fleet.count_attempt(self._service, self._tags[places[0]][1], step, answer)
+                self._look_for_probes(places[0], step, answer)
             self._next(answer)
             return
         self._fleet.count_fault(step, fault)
@@ -166,7 +181,8 @@ class Invocation:
                 self._do_late(step)
             case _:
                 answer = self._do_wrongly(step, fault)
-                world.note(self._process.name, step, (fault, told(answer)), self._subjects(places))
+                if world.traced:
+                    world.note(self._process.name, step, (fault, told(answer)), self._subjects(places))
                 if type(step) is Ask:
                     self._count_failure(places)
                 self._look_for_probes(places[0], step, answer)
@@ -185,8 +201,6 @@ class Invocation:
 
     def _draw_fault(self, step: Step) -> str | None:
         weather, random = self._fleet.weather, self._world.random
-        if not self._fleet.stormy or type(step) is Pause:
-            return None
         drawn = random.random()
         total, faults = self._fleet.faults_of(type(step))
         if drawn < total:
@@ -239,11 +253,13 @@ class Invocation:
 
     def _arrive(self, step: Step) -> None:
         answer = self._do(step)
-        self._world.note(f"({self._process.name})", step, ("late", told(answer)))
+        if self._world.traced:
+            self._world.note(f"({self._process.name})", step, ("late", told(answer)))
 
     def _die(self, places: Sequence[int], step: Step, how: str) -> None:
         """The process dies, and with it every invocation that runs in it."""
-        self._world.note(self._process.name, step, how, self._subjects(places))
+        if self._world.traced:
+            self._world.note(self._process.name, step, how, self._subjects(places))
         self._fleet.count_death(self._service, self._tags)
         self._process.alive = False
         self._end()
@@ -318,11 +334,12 @@ class Fleet:
 
     def process(self, service: str) -> Process:
         """An instance that has room, a new one if there is none."""
-        alive = [each for each in self._processes.get(service, ()) if each.alive]
         find = self._deployed.get(service, self._release)
-        for process in alive:
-            if process.running < self._profile.handlers_per_process and process.find == find:
+        most = self._profile.handlers_per_process
+        for process in self._processes.get(service, ()):
+            if process.alive and process.running < most and process.find == find:
                 return process
+        alive = [each for each in self._processes.get(service, ()) if each.alive]
         self._made += 1
         process = Process(self.world, self._settings, f"{service}#{self._made}", self.weather.skew, find)
         self._processes[service] = [*alive, process]
@@ -357,14 +374,19 @@ class Fleet:
         """Hand messages to instances as long as there is room."""
         self._pumping.discard(service)
         while self._broker.ready[service] and self._has_room(service):
-            most = self.world.random.randint(1, self._limits[service].batch_size) if self._profile.batched else 1
+            batched = self._profile.batched
+            most = 1 + int(self.world.random.random() * self._limits[service].batch_size) if batched else 1
             receipts = self._broker.take(service, most)
             if receipts:
                 self._consume(service, receipts)
 
     def _has_room(self, service: str) -> bool:
         """Whether one more invocation may run beside those that do."""
-        return sum([each.running for each in self._processes.get(service, ()) if each.alive]) < self._most[service]
+        running = 0
+        for process in self._processes.get(service, ()):
+            if process.alive:
+                running += process.running
+        return running < self._most[service]
 
     def _consume(self, service: str, receipts: list[Receipt]) -> None:
         process = self.process(service)
@@ -391,12 +413,12 @@ class Fleet:
 
     def _settle(self, process: Process, receipt: Receipt, result: Any) -> None:
         message, _ = receipt
-        if not isinstance(result, Done | Retry | OutOfTime):
+        if not isinstance(result, _OUTCOMES):
             raise Violation(f"{message.service} raised {type(result).__name__}: {result}")
         outcome = outcome_of(result)
-        self.world.note(
-            process.name, f"settle {message.transport_id} {message.event_id[:8]}", outcome, (message.subject,)
-        )
+        if self.world.traced:
+            settling = f"settle {message.transport_id} {message.event_id[:8]}"
+            self.world.note(process.name, settling, outcome, (message.subject,))
         if isinstance(outcome, Done):
             self.acknowledged[message.service, message.event_id] = outcome.note
             if outcome.note in ("handled", "duplicate"):

@@ -25,9 +25,11 @@ class Violation(Exception):
 class World:
     """What everybody in a run shares."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, traced: bool = True) -> None:
         self.random = Random(seed)
         self.time = BEGIN
+        self.traced = traced
+        """Whether anybody will ask what happened. Who notes something for every step asks first."""
         self._trace: list[tuple[float, str, Any, Any, tuple[str, ...]]] = []
         self.coverage: Counter[tuple[str, str]] = Counter()
         """Faults by (step, fault), as `simulation.coverage` names them."""
@@ -47,11 +49,14 @@ class World:
 
     def run(self, until: float) -> None:
         """Let happen what is on the agenda up to a time."""
-        agenda = self._agenda
-        while agenda and agenda[0][0] <= until and not self.violations:
-            self.time, _, action, arguments = heappop(agenda)
+        agenda, violations = self._agenda, self.violations
+        while agenda and agenda[0][0] <= until and not violations:
             try:
-                action(*arguments)
+                while agenda and agenda[0][0] <= until:
+                    self.time, _, action, arguments = heappop(agenda)
+                    action(*arguments)
+                    if violations:
+                        return
             except Violation as violation:
                 self.violate(str(violation))
 
@@ -68,6 +73,8 @@ class World:
     def note(self, who: str, what: Any, how: Any = "", subjects: tuple[str, ...] = ()) -> None:
         """Add to the trace. What may be a step, and how its answer or an outcome: they are put into words only when
         somebody reads them, but for an error, which would keep the frames that it passes."""
+        if not self.traced:
+            return
         if isinstance(how, Exception):
             how = told(how)
         self._trace.append((self.time, who, what, how, subjects))
