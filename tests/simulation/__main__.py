@@ -114,21 +114,22 @@ def _watching(tell: Callable[[int, str], None]) -> Callable[[Tally], None]:
 
 def _hunt(jobs: int) -> tuple[list[Hunted], bool]:
     done: list[Hunted] = []
-    with _progress(len(PLANTED), "bugs") as tell:
+    with _progress(len(PLANTED), "bugs", len(PLANTED)) as tell:
 
         def caught(each: Hunted) -> None:
             done.append(each)
-            tell(len(done), each.name[:40])
+            found = "caught" if each.violation else "NOT CAUGHT"
+            tell(len(done), f"{each.name[:60]}: {found}, {each.runs} runs, {each.seconds:.0f} s")
 
         return hunt_all(MOST_RUNS, jobs, caught)
 
 
 @contextmanager
-def _progress(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
-    """A bar on a terminal, a line every tenth elsewhere, both on standard error."""
+def _progress(total: int, what: str, lines: int = 10) -> Iterator[Callable[[int, str], None]]:
+    """A bar on a terminal, so many lines elsewhere, both on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(total, what)
+        yield _lines(total, what, lines)
         return
     columns: tuple[Any, ...] = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.description}"), console=console) as bar:
@@ -136,13 +137,13 @@ def _progress(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
         yield lambda done, told: bar.update(task, completed=done, description=told)
 
 
-def _lines(total: int, what: str) -> Callable[[int, str], None]:
-    tenths = 0
+def _lines(total: int, what: str, lines: int) -> Callable[[int, str], None]:
+    said = 0
 
     def tell(done: int, told: str) -> None:
-        nonlocal tenths
-        if 10 * done // total > tenths:
-            tenths = 10 * done // total
+        nonlocal said
+        if lines * done // total > said:
+            said = lines * done // total
             print(f"{done}/{total} {what}: {told}", file=sys.stderr, flush=True)
 
     return tell
