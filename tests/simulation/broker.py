@@ -142,17 +142,17 @@ class Broker:
 
     def take(self, service: str, most: int) -> list[Receipt]:
         """Hand over some messages, in any order."""
-        ready, random = self.ready[service], self._world.random.random
+        ready, random = self.ready[service], self._world.random
         taken: list[Receipt] = []
         while ready and len(taken) < most:
-            message = ready.pop(int(random() * len(ready)) if len(ready) > 1 else 0)
+            message = ready.pop(random.randrange(len(ready)))
             if not message.settled:
                 message.receives += 1
                 message.turn += 1
                 taken.append((message, message.turn))
                 if self._world.chance(self.weather.redelivered):
                     self._count(service, "redelivered at work")
-                    soon = random() * 20 * self.weather.step_s
+                    soon = random.random() * 20 * self.weather.step_s
                     self._world.after(soon, self._make_ready, message, message.turn)
         return taken
 

@@ -374,8 +374,7 @@ class Fleet:
         """Hand messages to instances as long as there is room."""
         self._pumping.discard(service)
         while self._broker.ready[service] and self._has_room(service):
-            batched = self._profile.batched
-            most = 1 + int(self.world.random.random() * self._limits[service].batch_size) if batched else 1
+            most = self.world.random.randint(1, self._limits[service].batch_size) if self._profile.batched else 1
             receipts = self._broker.take(service, most)
             if receipts:
                 self._consume(service, receipts)
