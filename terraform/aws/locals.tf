@@ -42,7 +42,7 @@ locals {
   signing = lookup(var.settings, "signatures", "off") == "off" ? [] : ["signing"]
 
   # Where the gateway tells things by itself, the API hears it: with a secret of its own, and with the gateway's to ask
-  # which order's payment it is about (functions/shared/orderflow/webhooks.py).
+  # which order it is about (functions/shared/orderflow/webhooks.py).
   webhook = contains(keys(var.systems), "webhook") ? ["gateway", "webhook"] : []
 
   # The functions read environment variables (orderflow.settings).

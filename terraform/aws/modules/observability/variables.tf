@@ -75,7 +75,7 @@ variable "topic_name" {
 }
 
 variable "webhooks" {
-  description = "Services that the payment gateway tells of failed refunds and disputes."
+  description = "Services that the gateway tells of failed refunds and disputes."
   type        = set(string)
   nullable    = false
 }

@@ -1,4 +1,4 @@
-# What the payment gateway tells by itself (functions/shared/orderflow/webhooks.py) is a log line and nothing else: no call
+# What the gateway tells by itself (functions/shared/orderflow/webhooks.py) is a log line and nothing else: no call
 # fails, so no other alarm rings. It clears by itself, which says nothing about the money: no mail then.
 locals {
   told = "{ $.message = \"refund-failed\" || $.message = \"dispute-opened\" }"
@@ -23,7 +23,7 @@ resource "aws_cloudwatch_metric_alarm" "told" {
   for_each = var.webhooks
 
   alarm_name          = "${var.name}-refunds-and-disputes"
-  alarm_description   = "The payment gateway told that a refund failed after all, or that a customer disputes a charge: ${each.key}'s log names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
+  alarm_description   = "The gateway told that a refund failed after all, or that a customer disputes a charge: ${each.key}'s log names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
   namespace           = var.name
   metric_name         = "RefundsAndDisputes"
   statistic           = "Sum"

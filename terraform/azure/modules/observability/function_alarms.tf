@@ -58,13 +58,13 @@ locals {
   }
 }
 
-# What the payment gateway tells by itself (functions/shared/orderflow/webhooks.py) is a log line and nothing else: no
+# What the gateway tells by itself (functions/shared/orderflow/webhooks.py) is a log line and nothing else: no
 # execution fails. Each alert stays until somebody closes it, because no later line says that the money is there.
 locals {
   told_alarms = length(var.webhooks) == 0 ? {} : {
     refunds-and-disputes = {
       by          = ["Fact"]
-      description = "The payment gateway told that a refund failed after all, or that a customer disputes a charge: the API's log names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
+      description = "The gateway told that a refund failed after all, or that a customer disputes a charge: the API's log names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
       measure     = "lines"
       query       = <<-KQL
         AppTraces

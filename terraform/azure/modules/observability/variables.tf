@@ -102,7 +102,7 @@ variable "topic_id" {
 }
 
 variable "webhooks" {
-  description = "Names of the function apps that the payment gateway tells of failed refunds and disputes."
+  description = "Names of the function apps that the gateway tells of failed refunds and disputes."
   type        = list(string)
   nullable    = false
 }

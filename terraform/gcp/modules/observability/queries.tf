@@ -46,7 +46,7 @@ locals {
     # Nothing fails where the gateway tells things by itself (functions/shared/orderflow/webhooks.py): a log line is all.
     {
       for service in var.webhooks : "refunds-and-disputes" => {
-        about = "The payment gateway told that a refund failed after all, or that a customer disputes a charge: the log of ${service} names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
+        about = "The gateway told that a refund failed after all, or that a customer disputes a charge: the log of ${service} names the order. Runbook: docs/runbooks/refunds-and-disputes.md"
         query = "sum(increase(logging_googleapis_com:user_${local.told_metric}{monitored_resource=\"cloud_run_revision\"}[5m])) > 0"
       }
     },
@@ -97,7 +97,7 @@ resource "google_logging_metric" "told" {
 
   project     = var.project
   name        = local.told_metric
-  description = "Refunds that failed after all, and disputes, as the payment gateway told of them"
+  description = "Refunds that failed after all, and disputes, as the gateway told of them"
   filter = join(" AND ", [
     "resource.type = \"cloud_run_revision\"",
     "resource.labels.service_name = \"${var.functions[each.value]}\"",
