@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orderflow.ports import Delivery, Unavailable
+from orderflow_gcp import push
 from orderflow_gcp.push import Forbidden, NotConfigured, PushVerifier, Unauthenticated, delivery_of
 from orderflow_local.issuer_pages import SigningKeys
 from orderflow_local.processes import free_port
@@ -84,6 +86,51 @@ def test_a_token_that_proves_nothing_is_unauthenticated(verifier: PushVerifier, 
 def test_a_good_token_of_somebody_else_is_forbidden(verifier: PushVerifier, more: dict[str, Any]) -> None:
     with pytest.raises(Forbidden):
         verifier.verify(signed(**more))
+
+
+def test_a_token_that_was_good_is_so_until_its_end_and_no_longer_than_keys_are_kept(
+    verifier: PushVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    decode = jwt.decode
+    monkeypatch.setattr(
+        jwt, "decode", lambda token, *rest, **more: (checked.append(token), decode(token, *rest, **more))[1]
+    )
+    now = time.time()
+    clock = SimpleNamespace(time=lambda: now)
+    monkeypatch.setattr(push, "time", clock)
+    short, long = signed(exp=int(now) + 60), signed(exp=int(now) + 3600)
+    for _ in range(5):
+        verifier.verify(short)
+        verifier.verify(long)
+    assert len(checked) == 2
+
+    clock.time = lambda: now + 61
+    verifier.verify(short)
+    verifier.verify(long)
+    assert len(checked) == 3
+
+    clock.time = lambda: now + 301
+    monkeypatch.setattr(verifier._keys, "get_signing_key_from_jwt", _withdrawn)
+    with pytest.raises(Unauthenticated):
+        verifier.verify(long)
+
+
+def _withdrawn(_token: str) -> None:
+    raise jwt.PyJWKClientError("no such key")
+
+
+def test_a_token_that_was_refused_is_refused_again(verifier: PushVerifier) -> None:
+    other = signed(email="other@project.iam.gserviceaccount.com")
+    for _ in range(2):
+        with pytest.raises(Forbidden):
+            verifier.verify(other)
+
+
+def test_tokens_without_end_fill_no_memory(verifier: PushVerifier) -> None:
+    for number in range(150):
+        verifier.verify(signed(nonce=number))
+    assert len(verifier._good) <= 100
 
 
 def test_made_up_keys_do_not_make_us_ask_google_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

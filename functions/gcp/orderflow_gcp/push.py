@@ -2,7 +2,9 @@
 
 Both authenticate with an OIDC token that Google signs for a service account
 (cloud.google.com/pubsub/docs/authenticate-push-subscriptions). The platform checks it too where only that account may
-invoke the function; here it is checked always, so that no mistake in a deployment opens the way in.
+invoke the function; here it is checked always, so that no mistake in a deployment opens the way in. Many messages come
+with one token (that page's sample says so, and advises to remember it): a good one is believed for as long as the
+issuer's keys are kept, and never past its end.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -20,6 +23,9 @@ from orderflow.ports import Delivery, Unavailable
 GOOGLE_ISSUER = "https://accounts.google.com"
 GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 _LEEWAY_SECONDS = 10
+_KEYS_LIFE_SECONDS = 300
+"""How long keys are kept, and what was checked with them is believed."""
+_MOST_TOKENS = 100
 
 
 class NotConfigured(RuntimeError):
@@ -41,7 +47,8 @@ class PushVerifier:
         self._issuer = issuer
         self._audience = audience
         self._service_account = service_account
-        self._keys = jwt.PyJWKClient(jwks_url, timeout=5)
+        self._keys = jwt.PyJWKClient(jwks_url, lifespan=_KEYS_LIFE_SECONDS, timeout=5)
+        self._good: dict[str, float] = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -66,9 +73,20 @@ class PushVerifier:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("no bearer token")
+        now = time.time()
+        if now < self._good.get(token, 0.0):
+            return
+        claims = self._claims(token)
+        if claims.get("email") != self._service_account or claims.get("email_verified") is not True:
+            raise Forbidden("not a token of the push service account")
+        if len(self._good) >= _MOST_TOKENS:
+            self._good.clear()
+        self._good[token] = min(claims["exp"], now + _KEYS_LIFE_SECONDS)
+
+    def _claims(self, token: str) -> dict[str, Any]:
         try:
             key = self._keys.get_signing_key_from_jwt(token)
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=["RS256"],
@@ -81,8 +99,7 @@ class PushVerifier:
             raise Unavailable(f"keys of {self._issuer}: {error}") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated(str(error)) from error
-        if claims.get("email") != self._service_account or claims.get("email_verified") is not True:
-            raise Forbidden("not a token of the push service account")
+        return claims
 
 
 def delivery_of(body: bytes) -> Delivery:
