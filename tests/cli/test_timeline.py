@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from added import added
 from cli.desk import archive_all, desk, shipped
 from orderflow.envelope import derived_id
 from orderflow.events import OrderCancelled
@@ -105,6 +108,65 @@ def test_an_order_is_shown_with_what_each_service_keeps_about_it(lab: Lab) -> No
         "shipping": "shipped",
         "notification": None,
     }
+
+
+STAMPS = '''"""A stamp for each confirmed order; none for a cancelled one."""
+
+from typing import ClassVar
+
+from orderflow.events import Event, OrderCancelled, OrderConfirmed, OrderId
+from orderflow.keys import safe_key
+from orderflow.service import Commit, Ignore, Service
+from orderflow.state import State
+
+
+class StampGiven(Event):
+    """A customer has a stamp."""
+
+    category: ClassVar[str] = "stamps"
+    order_id: OrderId
+
+
+class Stamp(State):
+    """The stamp for an order."""
+
+    given: bool = True
+
+
+SERVICE = Service(
+    name="stamps",
+    hears=(OrderConfirmed, OrderCancelled),
+    emits=(StampGiven,),
+    collection="stamps",
+    state=Stamp,
+    key=lambda event, _time: safe_key(event.order_id),
+    decide=lambda stamp, event, _context: Ignore()
+    if isinstance(event, OrderCancelled)
+    else Commit(Stamp(), (StampGiven(order_id=event.order_id),) if stamp is None else ()),
+)
+'''
+
+
+def test_a_service_that_was_added_is_part_of_the_story(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "shop_beside"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "stamps.py").write_text(STAMPS)
+    monkeypatch.syspath_prepend(tmp_path)
+    shipped(lab)
+    [confirmed] = [event for event in lab.broker.published if event.kind == "OrderConfirmed"]
+    with added("shop_beside"):
+        before = timeline(desk(lab), "o-1")
+        lab.deliver("stamps", confirmed)
+        after = timeline(desk(lab), "o-1")
+        kept = orders.show(desk(lab), "o-1").services
+
+    assert "stamps: OrderConfirmed" in before.waits_for
+    assert after.waits_for == []
+    assert [entry.service for entry in after.entries if entry.kind == "StampGiven"] == ["stamps"]
+    assert kept["stamps"] == {"given": True}
 
 
 def test_orders_are_listed_newest_first_by_customer_and_by_status(lab: Lab) -> None:

@@ -18,15 +18,12 @@ from orderflow.keys import safe_key
 from orderflow.ports import Conflict, Stored
 from orderflow.processing import Shell
 from orderflow.record import Cause, Record, envelopes, load
-from orderflow.services import find
+from orderflow.services import SERVICES, find
 from orderflow.services.order import SERVICE, Order, Status, cancel, settled
 from orderflow.steps import Get, Steps
 from orderflow.stuck import Stuck, stuck
 from orderflow_cli.hints import Exit
 from orderflow_cli.ops.doors import CannotDo, Doors
-
-ABOUT_AN_ORDER = ("order", "inventory", "payment", "shipping", "fraud", "notification")
-"""The services that keep a document about each order, under the order's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +105,9 @@ def show(doors: Doors, order_id: str) -> OrderView:
 
 
 def documents(doors: Doors, order_id: str) -> dict[str, Record[Any]]:
-    """The documents about one order, by service."""
+    """The documents about one order, by service: of each service that keeps one under the order's id."""
     found = {
-        name: load(find(name), doors.ports.store.get(find(name).collection, safe_key(order_id)))
-        for name in ABOUT_AN_ORDER
+        name: load(find(name), doors.ports.store.get(find(name).collection, safe_key(order_id))) for name in SERVICES
     }
     return {name: record for name, record in found.items() if record.state is not None}
 

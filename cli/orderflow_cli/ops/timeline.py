@@ -132,11 +132,9 @@ def _hearers(doors: Doors, envelope: Envelope) -> Iterator[tuple[Service[Any], E
         service = find(name)
         if type(event) not in service.hears or not service.lets_through(envelope.attributes()):
             continue
-        if name == "notification":  # It has no message for most events, and leaves no trace of those.
-            decision = service.decide(None, event, Context(0.0, doors.settings, envelope.time))
-            if isinstance(decision, Ignore):
-                continue
-        yield service, event
+        # What a service ignores leaves no trace, and depends on the event alone.
+        if not isinstance(service.decide(None, event, Context(0.0, doors.settings, envelope.time)), Ignore):
+            yield service, event
 
 
 class _Absorbed:
