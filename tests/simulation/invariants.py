@@ -316,16 +316,19 @@ def _truth(store: SimulatedStore, watch: Watch, gateway: Gateway, carrier: Carri
 
 
 def _totals(store: SimulatedStore, watch: Watch) -> Iterator[tuple[str, str]]:
-    """The aggregates are those of what analytics has heard."""
+    """The aggregates are those of what analytics has heard. A refund takes off what a payment of that order put on."""
     events: Counter[str] = Counter()
     revenue: Counter[str] = Counter()
+    paid = {emitted["data"]["order_id"] for emitted in watch.emitted.values() if emitted["kind"] == "PaymentCompleted"}
     for name, event_id in watch.absorbed:
         if name == "analytics":
             emitted = watch.emitted[event_id]
             events[emitted["kind"]] += 1
-            sign = {"PaymentCompleted": 1, "PaymentRefunded": -1}.get(emitted["kind"], 0)
-            if sign:
-                revenue[emitted["data"]["currency"]] += sign * emitted["data"]["amount"]
+            data = emitted["data"]
+            if emitted["kind"] == "PaymentCompleted":
+                revenue[data["currency"]] += data["amount"]
+            elif emitted["kind"] == "PaymentRefunded" and data["order_id"] in paid:
+                revenue[data["currency"]] -= data["amount"]
     totals = merge((Totals.of(document) for _, document in store.all("analytics")), "")
     if totals.events != dict(events) or totals.revenue != dict(revenue):
         yield (

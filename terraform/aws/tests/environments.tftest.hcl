@@ -59,6 +59,8 @@ run "production_keeps_its_logs_for_a_year" {
     scope               = { account_id = "123456789012", partition = "aws", region = "eu-west-1" }
     sinks               = {}
     topic_name          = "orders-prod-events"
+    business_metrics    = false
+    webhooks            = []
   }
 
   assert {

@@ -99,8 +99,10 @@ run "alarms_watch_what_their_names_say_at_the_thresholds_of_the_topology" {
       door = { trigger = "http", emits = ["Placed", "Cancelled"], limits = { oldest_message_alarm_s = 300 } }
       pay  = { trigger = "queue", hears = ["Placed", "Cancelled"], emits = ["Paid"], limits = { oldest_message_alarm_s = 120 } }
     }
-    sinks = { archive = { every_s = 300, id = "projects/p/subscriptions/orderflow-dev-archive" } }
-    topic = "orderflow-dev-events"
+    sinks            = { archive = { every_s = 300, id = "projects/p/subscriptions/orderflow-dev-archive" } }
+    topic            = "orderflow-dev-events"
+    business_metrics = false
+    webhooks         = []
   }
 
   assert {

@@ -88,8 +88,10 @@ run "production_keeps_its_logs_for_a_year" {
       door = { trigger = "http", emits = ["Placed"], limits = { oldest_message_alarm_s = 300 } }
       pay  = { trigger = "queue", hears = ["Placed"], emits = ["Paid"], limits = { oldest_message_alarm_s = 120 } }
     }
-    sinks = {}
-    topic = "orderflow-prod-events"
+    sinks            = {}
+    topic            = "orderflow-prod-events"
+    business_metrics = false
+    webhooks         = []
   }
 
   assert {
