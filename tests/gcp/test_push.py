@@ -93,9 +93,12 @@ def test_a_token_that_was_good_is_so_until_its_end_and_no_longer_than_keys_are_k
 ) -> None:
     checked: list[str] = []
     decode = jwt.decode
-    monkeypatch.setattr(
-        jwt, "decode", lambda token, *rest, **more: (checked.append(token), decode(token, *rest, **more))[1]
-    )
+
+    def counted(token: str, *rest: Any, **more: Any) -> Any:
+        checked.append(token)
+        return decode(token, *rest, **more)
+
+    monkeypatch.setattr(jwt, "decode", counted)
     now = time.time()
     clock = SimpleNamespace(time=lambda: now)
     monkeypatch.setattr(push, "time", clock)
