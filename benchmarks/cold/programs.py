@@ -113,6 +113,7 @@ def _environment(where: dict[str, str]) -> dict[str, dict[str, str]]:
             "AWS_DEFAULT_REGION": "eu-west-1",
             "AWS_ACCESS_KEY_ID": "none",
             "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",  # As where Lambda runs it; nobody calls.
         },
         "azure": every
         | {

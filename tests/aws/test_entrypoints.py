@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -68,7 +69,7 @@ CONTEXT = FakeContext()
 def app(monkeypatch: pytest.MonkeyPatch, clients: Clients, resources: Resources) -> FakeApp:
     fake = FakeApp()
     monkeypatch.setattr(wiring, "app", lambda: fake)
-    monkeypatch.setattr(entrypoints, "_clients", lambda: clients)
+    monkeypatch.setattr(wiring, "clients", lambda: clients)
     monkeypatch.setenv("ORDERFLOW_SERVICE", "payment")
     for name, value in resources.environment("orderflow").items():
         monkeypatch.setenv(name, value)
@@ -333,6 +334,28 @@ def test_importing_the_handlers_imports_no_sdk() -> None:
     script = "import sys, orderflow_aws.entrypoints; print({'boto3', 'botocore', 'jwt'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("function", ["fraud", "api"])
+def test_where_lambda_runs_it_all_is_made_before_the_first_event(function: str) -> None:
+    script = (
+        "import gc, orderflow_aws.entrypoints as lambda_; from orderflow_aws import wiring\n"
+        "print(wiring.app.cache_info().currsize, sorted({'dynamodb', 'sns', 'sqs'} & set(vars(wiring.clients()))))\n"
+        "from orderflow.events import OrderPlaced; print(OrderPlaced.__pydantic_complete__, gc.isenabled())"
+    )
+    environment = {
+        "ORDERFLOW_SERVICE": function,
+        "ORDERFLOW_TOPIC_ARN": "t",
+        "ORDERFLOW_ARCHIVE_BUCKET": "a",
+        "ORDERFLOW_DROP_BUCKET": "d",
+        "ORDERFLOW_QUEUES_URL": "https://sqs.eu-west-1.amazonaws.com/1/",
+        "AWS_REGION": "eu-west-1",
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ, **environment}
+    )
+    assert done.stdout.splitlines() == ["1 ['dynamodb', 'sns']", f"{function == 'fraud'} True"]
 
 
 def test_every_client_is_made_by_botocore_alone() -> None:

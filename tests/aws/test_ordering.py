@@ -144,7 +144,7 @@ def test_after_the_first_of_a_group_that_is_given_back_the_batch_reports_the_res
     for name, value in {**clients._environ, **resources.environment("orderflow")}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ORDERFLOW_SERVICE", "payment")
-    monkeypatch.setattr(entrypoints, "_clients", lambda: clients)
+    monkeypatch.setattr(wiring, "clients", lambda: clients)
     wiring.app.cache_clear()
     processed: list[str] = []
 

@@ -47,7 +47,7 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         finally:
             up.send_signal(signal.SIGINT)
             try:
-                assert up.wait(60) == 130
+                assert up.wait(120) == 130
             finally:
                 up.kill()
 

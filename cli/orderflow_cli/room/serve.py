@@ -15,7 +15,7 @@ from orderflow_cli.room.site import Site
 from orderflow_local.processes import StartFailed, free_port
 
 _START_S = 10.0
-_STOP_S = 60.0
+_STOP_S = 20.0
 """A look that is under way is waited for: it would ask a cloud that is gone, and keep the process from ending."""
 
 

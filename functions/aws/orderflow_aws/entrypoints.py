@@ -22,7 +22,6 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -33,7 +32,7 @@ from orderflow.processing import Done, Outcome, Retry
 from orderflow_aws import wiring
 from orderflow_aws.deadletters import ENCODING, body_of
 from orderflow_aws.queues import Queues
-from orderflow_aws.sdk import Clients, unavailable
+from orderflow_aws.sdk import unavailable
 
 MARGIN_S = 2.0
 """Kept of the function's time for what follows the application: setting delays, and the answer."""
@@ -140,7 +139,7 @@ def _delay(service: str, delays: Mapping[str, int]) -> None:
     try:
         for first in range(0, len(handles), 10):
             with unavailable("SQS ChangeMessageVisibilityBatch"):
-                _clients().sqs.change_message_visibility_batch(
+                wiring.clients().sqs.change_message_visibility_batch(
                     QueueUrl=Queues.from_environment(os.environ).of(service),
                     Entries=[
                         {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
@@ -155,6 +154,5 @@ def _deadline(context: Context) -> float:
     return time.time() + context.get_remaining_time_in_millis() / 1000 - MARGIN_S
 
 
-@cache
-def _clients() -> Clients:
-    return Clients(os.environ)
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:  # Lambda runs us (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+    wiring.prepare()

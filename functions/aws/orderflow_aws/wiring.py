@@ -8,6 +8,7 @@ between) are there as well.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     from orderflow_aws.sms import SnsSms
 
 
-def bootstrap(environ: Mapping[str, str]) -> Ports:
-    """The ports that an environment names. Connects to nothing. Raises `KeyError` naming a variable that is missing."""
+def bootstrap(environ: Mapping[str, str], clients: Clients | None = None) -> Ports:
+    """The ports that an environment names, over ``clients`` of that environment, or further ones. Connects to nothing.
+    Raises `KeyError` naming a variable that is missing."""
     from orderflow import providers
 
-    clients = Clients(environ)
+    clients = clients or Clients(environ)
     prefix = environ.get("ORDERFLOW_PREFIX", "orderflow")
     store = DynamoStore(clients, prefix)
     clock = SystemClock()
@@ -79,6 +81,12 @@ def _own(clients: Clients) -> Mapping[str, Mapping[str, Make]]:
 
 
 @cache
+def clients() -> Clients:
+    """The SDK's clients of this process."""
+    return Clients(os.environ)
+
+
+@cache
 def app() -> App:
     """The application of this process."""
     from orderflow import telemetry
@@ -86,4 +94,24 @@ def app() -> App:
     from orderflow.settings import Settings
 
     observer = telemetry.from_environment(os.environ, "aws")
-    return App(bootstrap(os.environ), Settings.from_environment(os.environ), observer)
+    return App(bootstrap(os.environ, clients()), Settings.from_environment(os.environ), observer)
+
+
+def prepare() -> None:
+    """Make what every event takes: the application, the service's models, the clients of its store and its topic.
+
+    To be called where Lambda imports the function, before the first event comes: what is made there is made once, with
+    provisioned concurrency before anybody waits (docs.aws.amazon.com/lambda/latest/dg/best-practices.html). None of it
+    is ever garbage, so the collector does not look for any meanwhile, nor among it later.
+    """
+    from orderflow.services import SERVICES, find
+
+    gc.disable()
+    app()
+    if (name := os.environ.get("ORDERFLOW_SERVICE")) in SERVICES:
+        service = find(name)
+        for event in (*service.hears, *service.emits):
+            event.model_rebuild()
+    _ = clients().dynamodb, clients().sns
+    gc.freeze()
+    gc.enable()
