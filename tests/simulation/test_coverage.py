@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import fields, replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -46,4 +47,5 @@ def test_every_fault_meets_every_step() -> None:
 def aimed(weather: Weather, missing: list[Pair]) -> Weather:
     """The weather with more of the faults of these pairs, as far as it knows them by name."""
     faults = {fault.replace(",", "").replace(" ", "_") for _, fault in missing}
-    return replace(weather, **dict.fromkeys(faults & {each.name for each in fields(Weather)}, 0.1))
+    more: dict[str, Any] = {each.name: 0.1 for each in fields(Weather) if each.name in faults}
+    return replace(weather, **more)
