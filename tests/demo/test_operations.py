@@ -36,14 +36,14 @@ HEARERS = {"order", "inventory", "payment", "shipping", "notification", "email",
 MODELS = ("orders", "stock", "analytics")
 PLANTED = {
     "name": "Plantagenet Zoë",
-    "address": {"street": "Geheimgasse 7", "city": "Plantstadt", "postcode": "99077", "country": "DE"},
+    "address": {"street": "Geheimgasse 7", "city": "Plantstadt", "postcode": "ZX9 9QK", "country": "DE"},
     "email": "planted.zoe@example.com",
     "sms": "+4930999077123",
     "push": "device-planted-77",
 }
-"""Nothing else says any of this."""
+"""Nothing else says any of this, and no id can: those are hexadecimal."""
 PLANTED_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b2UifQ.c2lnbmF0dXJlLXBsYW50ZWQ"  # pragma: allowlist secret
-SECRET = ("Plantagenet", "Geheimgasse", "Plantstadt", "99077", "planted", "+4930999", "c2lnbmF0dXJl")
+SECRET = ("Plantagenet", "Geheimgasse", "Plantstadt", "ZX9 9QK", "planted", "+4930999", "c2lnbmF0dXJl")
 
 
 @pytest.fixture(scope="module")
