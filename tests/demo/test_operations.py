@@ -24,6 +24,7 @@ from orderflow_cli.main import app
 from orderflow_cli.ops.doors import open_local
 from orderflow_cli.ops.parquet import QUESTIONS
 from orderflow_cli.workload import PEOPLE
+from planted import API_TOKEN, PERSONAL
 from waiting import wait_until
 
 # Three clouds start and work meanwhile: a slow machine takes its time, and only what hangs is to end.
@@ -34,15 +35,6 @@ PATIENCE_MS = 60_000
 STORY = ["OrderPlaced", "InventoryReserved", "PaymentCompleted", "OrderConfirmed", "ShipmentCreated"]
 HEARERS = {"order", "inventory", "payment", "shipping", "notification", "email", "push", "analytics"}
 MODELS = ("orders", "stock", "analytics")
-PLANTED = {
-    "name": "Plantagenet Zoë",
-    "address": {"street": "Geheimgasse 7", "city": "Plantstadt", "postcode": "ZX9 9QK", "country": "DE"},
-    "email": "planted.zoe@example.com",
-    "sms": "+4930999077123",
-    "push": "device-planted-77",
-}
-"""Nothing else says any of this, and no id can: those are hexadecimal."""
-PLANTED_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b2UifQ.c2lnbmF0dXJlLXBsYW50ZWQ"  # pragma: allowlist secret
 SECRET = ("Plantagenet", "Geheimgasse", "Plantstadt", "ZX9 9QK", "planted", "+4930999", "c2lnbmF0dXJl")
 
 
@@ -189,11 +181,13 @@ class Shift:
         it has written and collected."""
         doors = open_local(self.cloud, self.folder)
         with doors.client("zoe") as client:
-            assert client.put("/customers/me", json=PLANTED).status_code == 200
-            assert client.put("/customers/me", json={**PLANTED, "email": "planted.zoe"}).status_code == 422
-            refused = client.post("/orders", json={"lines": "Geheimgasse 7", "payment_token": "tok_planted", **PLANTED})
+            assert client.put("/customers/me", json=PERSONAL).status_code == 200
+            assert client.put("/customers/me", json={**PERSONAL, "email": "planted.zoe"}).status_code == 422
+            refused = client.post(
+                "/orders", json={"lines": "Geheimgasse 7", "payment_token": "tok_planted", **PERSONAL}
+            )
             assert refused.status_code == 422
-        stranger = {"authorization": f"Bearer {PLANTED_TOKEN}", "stripe-signature": "t=1,v1=planted"}
+        stranger = {"authorization": f"Bearer {API_TOKEN}", "stripe-signature": "t=1,v1=planted"}
         assert httpx.get(f"{doors.api_url}/orders", headers=stranger, timeout=30).status_code == 401
         hook = httpx.post(f"{doors.api_url}/webhooks/stripe", content=b"whsec_planted", headers=stranger, timeout=30)
         assert hook.status_code == 404
@@ -213,12 +207,12 @@ class Shift:
     def dead_letters(self) -> None:
         """Find a poison message, try it again, throw it away."""
         ports = open_local(self.cloud, self.folder).ports
-        poison = json.dumps({"poison": PLANTED}).encode()
+        poison = json.dumps({"poison": PERSONAL}).encode()
         ports.dead_letters.resend(DeadLetter("inventory", poison, {}, "", "", 0, "", ""))
         found = self._letter(after="")
         assert (found["service"], found["reason"]) == ("inventory", "malformed")
         [shown] = self.run("dlq", "show", found["id"])
-        assert shown["message"] == {"poison": PLANTED}
+        assert shown["message"] == {"poison": PERSONAL}
 
         [handled] = self.run("dlq", "redrive", "--reason", "malformed", "--rate", "10")
         assert handled["id"] == found["id"]

@@ -14,17 +14,10 @@ from orderflow.metrics import EmfMeter, Metrics
 from orderflow.observer import Observer
 from orderflow.ports import Delivery
 from orderflow.redact import redact, said
+from planted import API_TOKEN, PERSONAL
 from telemetry.world import Observed
 
-API_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ6b2UifQ.c2lnbmF0dXJlLXBsYW50ZWQ"  # pragma: allowlist secret
 PAYMENT_TOKEN = "tok_planted_4242"
-PERSONAL = {
-    "name": "Plantagenet Zoë",
-    "address": {"street": "Geheimgasse 7", "city": "Plantstadt", "postcode": "99077", "country": "DE"},
-    "email": "planted.zoe@example.com",
-    "sms": "+4930999077123",
-    "push": "device-planted-77",
-}
 CONNECTIONS = (
     "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=cGxhbnRlZGtleQ==;EndpointSuffix=core.windows.net",
     "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=root;SharedAccessKey=cGxhbnRlZA0x",
@@ -32,7 +25,7 @@ CONNECTIONS = (
     "https://hooks.example.com/charge?sig=planted-signature&order=o-1",
 )
 PLANTED = (
-    *("eyJhbGciOiJSUzI1NiJ9", "c2lnbmF0dXJlLXBsYW50ZWQ", "Plantagenet", "Geheimgasse", "Plantstadt", "99077"),
+    *("eyJhbGciOiJSUzI1NiJ9", "c2lnbmF0dXJlLXBsYW50ZWQ", "Plantagenet", "Geheimgasse", "Plantstadt", "ZX9 9QK"),
     *("planted.zoe", "+4930999077123", "device-planted-77", "cGxhbnRlZ", "planted-pw", "planted-signature"),
     "sk_live_planted",
 )
