@@ -18,7 +18,7 @@ from orderflow.driver import run
 from orderflow.envelope import Envelope, rfc3339
 from orderflow.events import Event, OrderPlaced
 from orderflow.keys import safe_key
-from orderflow.ports import DeadLetter, Ports
+from orderflow.ports import Conflict, DeadLetter, Ports
 from orderflow.processing import Shell
 from orderflow.providers.simulated import MODE_LIFE_SECONDS, set_mode
 from orderflow.record import Record, load
@@ -169,14 +169,23 @@ class World:
         return bool(self.state("order", order_id).closed)
 
     def rewind(self, order_id: str, **update: float) -> None:
-        """Set times of an order's document, as if they had passed."""
+        """Set times of an order's document, as if they had passed. The service may write it at the same time: whoever
+        comes second reads it again."""
         service = find("order")
-        stored = self.ports.store.get(service.collection, safe_key(order_id))
-        assert stored is not None
-        record = load(service, stored)
-        assert record.state is not None
-        past = replace(record, state=record.state.model_copy(update=update))
-        self.ports.store.replace(service.collection, safe_key(order_id), past.to_document(service), stored)
+
+        def rewound() -> bool:
+            stored = self.ports.store.get(service.collection, safe_key(order_id))
+            assert stored is not None
+            record = load(service, stored)
+            assert record.state is not None
+            past = replace(record, state=record.state.model_copy(update=update))
+            try:
+                self.ports.store.replace(service.collection, safe_key(order_id), past.to_document(service), stored)
+            except Conflict:
+                return False
+            return True
+
+        wait_until(rewound, "the order's document to be rewound")
 
     # Trouble
 
