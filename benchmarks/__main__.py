@@ -27,6 +27,10 @@ from orderflow_local.fleet import CLOUDS
 
 console = Console()
 
+_THROUGHPUT = 200
+_MEMORY = 10_000
+"""Orders, unless told."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for."""
@@ -34,12 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=11, help="how often each program is run (default %(default)s)")
     parser.add_argument("--only", choices=BENCHES, action="append", help="one benchmark; may be given again")
     parser.add_argument("--cloud", choices=CLOUDS, action="append", help="for throughput: one local cloud, not all")
-    parser.add_argument("--orders", type=int, default=200, help="for throughput (default %(default)s)")
+    parser.add_argument(
+        "--orders", type=int, help=f"for throughput (default {_THROUGHPUT}) and memory (default {_MEMORY:,})"
+    )
     parser.add_argument("--smoke", action="store_true", help="one short round: does everything run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     chosen = parser.parse_args(arguments)
     rounds = 1 if chosen.smoke else chosen.rounds
-    benches = BENCHES | {"throughput": partial(growing.throughput, chosen.cloud or CLOUDS, chosen.orders)}
+    benches = BENCHES | {
+        "memory": partial(growing.memory, chosen.orders or _MEMORY),
+        "throughput": partial(growing.throughput, chosen.cloud or CLOUDS, chosen.orders or _THROUGHPUT),
+    }
     machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
     report: dict[str, Any] = {"machine": machine, "rounds": rounds}
     with Progress(console=Console(stderr=True)) as bar:
@@ -105,9 +114,9 @@ BENCHES: dict[str, Callable[[int, bool, Callable[[int], None]], dict[str, Any]]]
     "size": _size,
     "growth": growing.growth,
     "hot": growing.hot,
-    "memory": growing.memory,
+    "memory": partial(growing.memory, _MEMORY),
     "simulator": growing.simulator,
-    "throughput": partial(growing.throughput, CLOUDS, 200),
+    "throughput": partial(growing.throughput, CLOUDS, _THROUGHPUT),
 }
 
 

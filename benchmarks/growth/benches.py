@@ -85,10 +85,12 @@ def hot(rounds: int, smoke: bool, progress: Progress) -> dict[str, Any]:
     return {"hot_sku": report}
 
 
-def memory(rounds: int, smoke: bool, progress: Progress) -> dict[str, Any]:
-    """Resident memory and processor time over a long load."""
-    most, every = (20, 10) if smoke else (10_000, 1_000)
-    moments = list(load(most, every))
+def memory(number: int, rounds: int, smoke: bool, progress: Progress) -> dict[str, Any]:
+    """Resident memory and processor time over a long load, after each tenth of it."""
+    moments = []
+    for moment in load(*((20, 10) if smoke else (number, max(number // 10, 1)))):
+        moments.append(moment)
+        progress(rounds * len(moments) // 10)
     progress(rounds)
     _show(
         "A long load on one process, what belongs to single orders dropped",
