@@ -21,11 +21,14 @@ from rich.table import Table
 from benchmarks.cold import programs as cold
 from benchmarks.cpu import programs as cpu
 from benchmarks.growth import benches as growing
+from benchmarks.http import programs as http
 from benchmarks.rounds import Compared, against, as_json, compare, measure
 from benchmarks.size import sizes
 from orderflow_local.fleet import CLOUDS
 
 console = Console()
+WIDE = 150
+"""Columns of a table that shows two figures."""
 
 _THROUGHPUT = 200
 _MEMORY = 10_000
@@ -90,6 +93,30 @@ def _cold(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str
     return report
 
 
+def _http(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
+    with http.programs(20 if smoke else 1_000, installed=smoke) as made:
+        every = {f"{function}: {mode}": run for function, modes in made.items() for mode, run in modes.items()}
+        answers = measure(every, rounds, progress)
+    report: dict[str, Any] = {}
+    for connections, end in ((1, ""), (http.MANY, "_many")):
+        table = Table(title=f"HTTP by functions-framework, connections: {connections}")
+        for column in ("function", "server", "us a request", "ratio", "requests/s", "ratio"):
+            table.add_column(column, no_wrap=True)
+        for function, modes in made.items():
+            texts: dict[str, list[str]] = {mode: [] for mode in modes}
+            for figure in (f"cpu_us{end}", f"a_second{end}"):
+                of = {mode: [getattr(each, figure) for each in answers[f"{function}: {mode}"]] for mode in modes}
+                compared = against(http.DEFAULT, of)
+                report.setdefault(function, {})[figure] = as_json(compared)
+                for mode, each in compared.items():
+                    texts[mode] += [each.figure.text(0), each.ratio.text(2)]
+            for mode in modes:
+                table.add_row(function, mode, *map(escape, texts[mode]))
+        Console(width=WIDE).print(table)
+    console.print(f"Of the server's processor time. The ratio is to {http.DEFAULT!r}, round by round.\n")
+    return {"http_gcp": report}
+
+
 def _size(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
     measured = sizes(short=smoke)
     table = Table(title="Package size in KiB (zip and unpacked; then without bytecode)")
@@ -111,6 +138,7 @@ def _size(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str
 BENCHES: dict[str, Callable[[int, bool, Callable[[int], None]], dict[str, Any]]] = {
     "cpu": _cpu,
     "cold": _cold,
+    "http": _http,
     "size": _size,
     "growth": growing.growth,
     "hot": growing.hot,

@@ -19,6 +19,9 @@ HERE = f"{platform.machine()}-manylinux2014"
 
 POWERTOOLS = ("aws-lambda-powertools[parser]", "boto3")
 FUNCTIONS_FRAMEWORK = ("functions-framework", "google-cloud-firestore", "google-cloud-pubsub", "pydantic")
+UVICORN_EXTRAS = ("httptools", "uvloop")
+"""What uvicorn takes in place of asyncio's loop and h11 where it finds them (uvicorn's extra ``standard``)."""
+
 AZURE_FUNCTIONS = ("azure-data-tables", "azure-eventgrid", "azure-functions", "pydantic")
 
 

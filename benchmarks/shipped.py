@@ -16,12 +16,12 @@ from orderflow_cli.package import RECIPES, build
 def unpacked(name: str, *, made_for: str = HERE, telemetry: bool = False) -> list[Path]:
     """The folders that the platform puts on the function's path: the package, and what the platform adds to it. The
     Lambda runtime has its own boto3 (here the peer's folder stands for it); Cloud Build installs the requirements, with
-    bytecode (buildpacks: pkg/python/python.go)."""
+    bytecode (buildpacks: pkg/python/python.go), and compiles the package (terraform/gcp/modules/functions)."""
     recipe = RECIPES[name]
     sources = [ROOT / "functions" / each for each in ("shared", recipe.cloud)]
     files = [path for source in sources for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     digest = hashlib.sha256(f"{name} {made_for} {telemetry}".encode())
-    for path in sorted([*files, ROOT / "cli" / "orderflow_cli" / "package.py"]):
+    for path in sorted([*files, ROOT / "cli" / "orderflow_cli" / "package.py", Path(__file__)]):
         digest.update(str(path).encode() + path.read_bytes())
     target = ROOT / "build" / "bench" / f"{name}-{digest.hexdigest()[:12]}"
     if not target.exists():
@@ -30,6 +30,8 @@ def unpacked(name: str, *, made_for: str = HERE, telemetry: bool = False) -> lis
         shutil.rmtree(making, ignore_errors=True)
         package = build(name, ROOT, target.with_suffix(".zip"), platform=made_for, telemetry=telemetry)
         zipfile.ZipFile(package.path).extractall(making)
+        if recipe.mounted_at is None:
+            _compile(making, "checked-hash")
         making.rename(target)
     if recipe.cloud == "aws":
         return [target, folder(*POWERTOOLS, made_for=made_for)]
@@ -47,7 +49,11 @@ def _requirements(lock: Path, name: str, made_for: str) -> Path:
         options = ["--python-version", "3.13", "--python-platform", made_for, "--only-binary", ":all:"]
         install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(making), *options]
         subprocess.run([*install, "--link-mode", "copy", "--no-deps", "--requirements", str(lock)], check=True)
-        compile_ = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
-        subprocess.run([*compile_, str(making)], check=True)
+        _compile(making, "unchecked-hash")
         making.rename(target)
     return target
+
+
+def _compile(folder: Path, invalidation: str) -> None:
+    command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", invalidation, str(folder)]
+    subprocess.run(command, check=True)

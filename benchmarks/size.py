@@ -50,7 +50,7 @@ def sizes(*, short: bool = False) -> dict[str, dict[str, Size]]:
             "bare function": _size([folder(*FUNCTIONS_FRAMEWORK, made_for=intel)]),
             "orderflow, with what is installed": _size(unpacked("gcp", made_for=intel)),
             "the same, with telemetry": _size(unpacked("gcp", made_for=intel, telemetry=True)),
-            "orderflow's zip alone": _size(unpacked("gcp", made_for=intel)[:1]),
+            "orderflow's own files, compiled": _size(unpacked("gcp", made_for=intel)[:1]),
         },
     }
 

@@ -33,7 +33,7 @@ def programs(*, installed: bool = False) -> Iterator[dict[str, dict[str, Program
     """By cloud and name, while the stand-in of the clouds' services runs. With ``installed`` they run in the
     developer's environment and not in packages of their own: that is quick to make, and good for no figures."""
     compile_dir(ROOT / "benchmarks", quiet=1)
-    with _stand_in() as environment:
+    with stand_in() as environment:
         made: dict[str, dict[str, Program]] = {}
         for cloud, ours, theirs, module, bare in (
             ("aws", "orderflow, Lambda entrypoint", REFERENCES["aws"], "powertools", "SDK alone (boto3)"),
@@ -79,7 +79,7 @@ def _program(module: str, path: list[Path], environment: dict[str, str]) -> Prog
 
 
 @contextmanager
-def _stand_in() -> Iterator[dict[str, dict[str, str]]]:
+def stand_in() -> Iterator[dict[str, dict[str, str]]]:
     """Start the stand-in, and say by cloud what the environment of a program is."""
     command = [sys.executable, "-m", "benchmarks.cold.stand_in"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -24,7 +24,8 @@ def pushes(token: str = "none") -> Callable[[list[dict[str, Any]]], list[Environ
     return wrap
 
 
-def _push(body: dict[str, Any], place: int, token: str) -> Environment:
+def pushed(body: dict[str, Any], place: int) -> bytes:
+    """The body of the request that a CloudEvent comes with."""
     attributes = {name: body[name] for name in ("kind", "category", "tier")}
     data = b64encode(json.dumps(body).encode()).decode()
     message = {
@@ -33,9 +34,12 @@ def _push(body: dict[str, Any], place: int, token: str) -> Environment:
         "messageId": f"{place}-{body['id']}",
         "publishTime": body["time"],
     }
-    pushed = json.dumps({"message": message, "subscription": "projects/benchmark/subscriptions/benchmark"}).encode()
+    return json.dumps({"message": message, "subscription": "projects/benchmark/subscriptions/benchmark"}).encode()
+
+
+def _push(body: dict[str, Any], place: int, token: str) -> Environment:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    return create_environ("/", method="POST", data=pushed, headers=headers)
+    return create_environ("/", method="POST", data=pushed(body, place), headers=headers)
 
 
 def handler(application: Any) -> Handler:

@@ -28,6 +28,9 @@ def test_every_program_runs_and_does_its_work(tmp_path: Path) -> None:
     for kind in ("cold_cpu_ms", "cold_wall_ms"):
         assert measured[kind].keys() == {"aws", "azure", "gcp"}
         assert all(each["figure"]["least"] > 0 for cloud in measured[kind].values() for each in cloud.values())
+    served = measured["http_gcp"]
+    assert len(served) == 3
+    assert all(each["figure"]["least"] > 0 for of in served.values() for by in of.values() for each in by.values())
     assert measured["growth"].keys() == {"by_orders_stored", "by_lines_an_order"}
     assert all(each["figure"]["least"] > 0 for each in measured["hot_sku"]["100%"].values())
     assert [moment["orders"] for moment in measured["memory"]] == [10, 20]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
 import subprocess
 import sys
 import zipfile
@@ -72,6 +74,28 @@ def test_bytecode_is_inside_where_the_platform_uses_it(package: Package) -> None
 
     compiled = "orderflow/__pycache__/processing.cpython-313.pyc" in names
     assert compiled == (RECIPES[package.name].mounted_at is not None)
+
+
+def test_what_google_compiles_is_used_though_its_files_are_given_another_time(
+    make: Callable[[str], Package], tmp_path: Path
+) -> None:
+    """As the build does it (buildpacks: cmd/python/functions_framework/lib) and then the image's exporter
+    (github.com/buildpacks/lifecycle/issues/1358); the environment is Terraform's."""
+    zipfile.ZipFile(make("gcp").path).extractall(tmp_path)
+    terraform = (ROOT / "terraform" / "gcp" / "modules" / "functions" / "main.tf").read_text()
+    environment = dict(re.findall(r'environment_variables = { (\w+) = "(\d+)" }', terraform))
+    command = [sys.executable, "-m", "compileall", "-f", "-q", "."]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    for source in tmp_path.rglob("*.py"):
+        os.utime(source, (1, 1))
+    run = subprocess.run(
+        [sys.executable, "-B", "-v", "-c", "import orderflow.clock"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"# code object from '{tmp_path}/orderflow/__pycache__/clock.cpython-313.pyc'" in run.stderr
 
 
 def test_an_event_runs_from_the_unpacked_zip_with_nothing_else_on_the_path(package: Package, tmp_path: Path) -> None:

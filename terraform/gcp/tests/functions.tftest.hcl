@@ -73,6 +73,22 @@ run "a_function_has_its_services_limits" {
   }
 }
 
+run "a_start_finds_bytecode_that_it_can_use" {
+  command = plan
+
+  module {
+    source = "./modules/functions"
+  }
+
+  assert {
+    condition = alltrue([
+      for function in google_cloudfunctions2_function.this :
+      contains(keys(function.build_config[0].environment_variables), "SOURCE_DATE_EPOCH")
+    ])
+    error_message = "A function's files are compiled against times that the image does not keep."
+  }
+}
+
 run "only_what_customers_call_is_open_to_the_internet" {
   command = plan
 

@@ -38,6 +38,12 @@ resource "google_cloudfunctions2_function" "this" {
     docker_repository = google_artifact_registry_repository.this.id
     service_account   = google_service_account.build.id
 
+    # Cloud Build compiles the function's files (buildpacks: cmd/python/functions_framework, "compileall -f"), and then
+    # every file is of 1980 (github.com/buildpacks/lifecycle/issues/1358): bytecode that is checked by the time of its
+    # source is thrown away at each start. With this it is checked by the source's hash (docs.python.org/3/library/
+    # compileall.html). The value is the time that the package's files have.
+    environment_variables = { SOURCE_DATE_EPOCH = "315532800" }
+
     # Security patches of the runtime come by themselves (cloud.google.com/functions/docs/runtime-support).
     automatic_update_policy {}
 
