@@ -26,6 +26,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Terraform's tests first: they take minutes each, and begun last one of them would keep one core busy, and the
+    other waiting for it."""
+    items.sort(key=lambda item: item.get_closest_marker("terraform") is None)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """For CI to show at its end: how many passed, were skipped and why, and failed, and how long it all took."""
     if SUMMARY is None:
