@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from orderflow_cli import commands, deploy
 from orderflow_cli.contracts import commands as contracts
@@ -217,7 +217,7 @@ def package(
     """Make the function packages: reproducible zips with hash-checked dependencies for the cloud's platform."""
     from orderflow_cli import package as packaging
 
-    table = Table("cloud", "file", "zip", "unpacked", "files", "sha256")
+    table = Table("cloud", Column("file", overflow="fold"), "zip", "unpacked", "files", "sha256")
     for each in _chosen(cloud):
         try:
             if relock:

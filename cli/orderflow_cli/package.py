@@ -10,7 +10,11 @@ package of their own, ``aws-tokens``, the same but for that; Terraform gives eac
 function needs it, for a push's token or for the SDK. OpenTelemetry is in a package only where that is asked for, from
 a lock of its own that has everything. Azure: dependencies under ``.python_packages``, where the worker looks for what
 was not built remotely (learn.microsoft.com/azure/azure-functions/functions-reference-python). GCP: sources and
-``requirements.txt``, which Cloud Build installs (cloud.google.com/run/docs/runtimes/python-dependencies)."""
+``requirements.txt``, which Cloud Build installs (cloud.google.com/run/docs/runtimes/python-dependencies).
+
+Wheels may need glibc 2.28, as Pillow's do. Lambda's Python 3.13 runs on Amazon Linux 2023, which has 2.34
+(docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html); that of Azure Functions on Debian 12, which has 2.36
+(github.com/Azure/azure-functions-docker, host/4/bookworm/python/python313)."""
 
 from __future__ import annotations
 
@@ -68,10 +72,10 @@ class Recipe:
 
 
 RECIPES = {
-    "aws": Recipe("aws", "aarch64-manylinux2014", "", "/var/task"),
-    "aws-tokens": Recipe("aws", "aarch64-manylinux2014", "", "/var/task", tokens=True),
-    "azure": Recipe("azure", "x86_64-manylinux2014", ".python_packages/lib/site-packages", "/home/site/wwwroot"),
-    "gcp": Recipe("gcp", "x86_64-manylinux2014", None, None),
+    "aws": Recipe("aws", "aarch64-manylinux_2_28", "", "/var/task"),
+    "aws-tokens": Recipe("aws", "aarch64-manylinux_2_28", "", "/var/task", tokens=True),
+    "azure": Recipe("azure", "x86_64-manylinux_2_28", ".python_packages/lib/site-packages", "/home/site/wwwroot"),
+    "gcp": Recipe("gcp", "x86_64-manylinux_2_28", None, None),
 }
 """By the name of the package, which is that of its zip."""
 

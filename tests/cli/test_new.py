@@ -1,4 +1,4 @@
-"""`orderflow new service`: what it refuses, and what it shows."""
+"""`orderflow new service`: what it refuses, what it shows, and what it writes beside the core."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from docs.blocks import Block, copy, run
 from orderflow_cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +76,41 @@ def test_a_dry_run_shows_the_files_and_writes_none() -> None:
     assert "class PigeonRecalled(Event)" in next(iter(said["files"].values()))
     assert "would write tests/unit/test_pigeons.py" in CliRunner().invoke(app, wanted).stdout
     assert files() == before
+
+
+def test_a_package_beside_the_core_takes_service_after_service_and_their_tests_pass(tmp_path: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no git checkout, so nothing says which files belong to the project")
+    folder = copy(tmp_path / "copy")
+    topology = (folder / "topology.json").read_bytes()
+    typed = """
+orderflow new service pigeons --hears OrderConfirmed,OrderCancelled --emits PigeonSent,PigeonBack --into examples/coop
+orderflow new service feed --hears PigeonSent --emits PigeonFed --into examples/coop
+ORDERFLOW_SERVICES_PACKAGES=coop orderflow topology --path with.json
+python -m pytest tests/examples/test_coop_pigeons.py tests/examples/test_coop_feed.py
+"""
+    done = run(Block("", 0, "sh", typed, ""), folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"pigeons", "feed"} < json.loads((folder / "with.json").read_text(encoding="utf-8"))["services"].keys()
+    assert (folder / "topology.json").read_bytes() == topology, "the core does not know them"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start"),
+    [
+        (("--hears", "OrderPlaced", "--filter", "tier=high"), "--customer edmond --line TEA-HOUSE=1 --wait"),
+        (("--hears", "OrderPlaced", "--filter", "tier=elevated"), '"tier": "elevated"'),
+        (("--hears", "StockReplenished"), '{"kind": "StockReplenished", "data": {'),
+    ],
+)
+def test_what_to_do_next_brings_an_event_that_the_new_service_gets(
+    wanted: tuple[str, ...], start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    done = CliRunner().invoke(
+        app, ["new", "service", "pigeons", *wanted, "--into", str(tmp_path / "coop"), "--dry-run", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)["next"]
+    assert start in "\n".join(said)
+    assert all(f"PYTHONPATH={tmp_path} " in line for line in said if "orderflow" in line or "make test" in line)

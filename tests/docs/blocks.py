@@ -62,6 +62,13 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def code(name: str) -> str:
+    """A named block of the guide to a new service: its ``service`` or its ``test``."""
+    text = (ROOT / "docs" / "new-service.md").read_text(encoding="utf-8")
+    [found] = re.findall(rf"^```python {name}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
 def copy(into: Path) -> Path:
     """A copy of the repository as git knows it, with what is changed and new; the environment is this one's."""
     listed = subprocess.run(
@@ -80,7 +87,7 @@ def copy(into: Path) -> Path:
 
 def run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a block in a copy of the repository, with that copy's code."""
-    packages = ("functions/shared", "functions/aws", "functions/azure", "functions/gcp", "local", "cli")
+    packages = ("functions/shared", "functions/aws", "functions/azure", "functions/gcp", "local", "cli", "examples")
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

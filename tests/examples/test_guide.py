@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +9,10 @@ from pathlib import Path
 import pytest
 
 from added import added
+from docs.blocks import code
 from orderflow import topology
 from orderflow.services import SERVICES
 from orderflow_cli.contracts import documents
-
-ROOT = Path(__file__).parents[2]
-
-
-def block(name: str) -> str:
-    """A block of the guide."""
-    text = (ROOT / "docs" / "new-service.md").read_text(encoding="utf-8")
-    [found] = re.findall(rf"```python {name}\n(.*?)```", text, re.DOTALL)
-    return str(found)
 
 
 @pytest.fixture
@@ -31,7 +22,7 @@ def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         pytest.skip("the guide has been followed in this tree: there is a service loyalty")
     (tmp_path / "guided").mkdir()
     (tmp_path / "guided" / "__init__.py").touch()
-    (tmp_path / "guided" / "loyalty.py").write_text(block("service"), encoding="utf-8")
+    (tmp_path / "guided" / "loyalty.py").write_text(code("service"), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with added("guided"):
         yield
@@ -42,7 +33,7 @@ def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.usefixtures("_followed")
 def test_the_guides_service_passes_the_guides_test() -> None:
     found: dict[str, object] = {}
-    exec(block("test"), found)  # noqa: S102  our own page
+    exec(code("test"), found)  # noqa: S102  our own page
     tests = [value for name, value in found.items() if name.startswith("test_")]
     assert len(tests) == 3
     for test in tests:
@@ -62,7 +53,7 @@ def test_the_guides_service_is_in_the_topology_and_the_contracts() -> None:
 @pytest.mark.usefixtures("_followed")
 def test_a_category_that_others_are_subscribed_to_is_refused(tmp_path: Path) -> None:
     module = tmp_path / "guided" / "loyalty.py"
-    module.write_text(block("service").replace('= "loyalty"\n', '= "answer"\n', 1), encoding="utf-8")
+    module.write_text(code("service").replace('= "loyalty"\n', '= "answer"\n', 1), encoding="utf-8")
 
     with pytest.raises(topology.BadDeclaration, match=r"PointsEarned: .* 'answer'"):
         topology.build()

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from added import added
 from benchmarks.cpu.measure import cloud_event
 from orderflow_cli.package import PYTHON, RECIPES, Package, build
 
 ROOT = Path(__file__).parents[2]
-HERE = f"{platform.machine()}-manylinux2014"
+HERE = f"{platform.machine()}-{RECIPES['aws'].platform.partition('-')[2]}"
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the packages' binaries run on Linux only"),
@@ -124,6 +125,29 @@ def _run(
         text=True,
         check=False,
     )
+
+
+def test_a_worked_examples_service_runs_from_the_unpacked_zip_with_what_only_it_needs(tmp_path: Path) -> None:
+    with added("product_media"):
+        package = build("aws", ROOT, tmp_path / "aws.zip", platform=HERE)
+    settings = {"ORDERFLOW_SERVICE": "thumbnails", "ORDERFLOW_SERVICES_PACKAGES": "product_media"}
+    run = _run(package, f"from PIL import Image\n{_SCRIPTS['aws']}", tmp_path, settings)
+
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.splitlines()[-1] == "acknowledged"
+    assert '"service":"thumbnails"' in run.stdout
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("examples/*/requirements.lock")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("platform", sorted({recipe.platform for recipe in RECIPES.values()}))
+def test_what_an_example_needs_can_be_had_for_the_clouds_platforms(lock: Path, platform: str, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps", "--only-binary", ":all:"),
+        *("--python-version", PYTHON, "--python-platform", platform, "--target", str(tmp_path), "-r", str(lock)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")

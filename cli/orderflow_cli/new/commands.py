@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,12 @@ from orderflow_cli.hints import Exit
 from orderflow_cli.new import draft as drafts
 from orderflow_cli.new import text
 from orderflow_cli.new.draft import Draft
+
+_OF_AN_ORDER = {
+    *("OrderPlaced", "OrderConfirmed", "OrderCancelled", "InventoryReserved", "InventoryReleased", "FraudCleared"),
+    *("PaymentCompleted", "PaymentRefunded", "ShipmentRefused", "NotificationRequested"),
+}
+"""What an expensive order brings of a customer to whom no carrier goes: it is paid, confirmed and cancelled."""
 
 new = typer.Typer(help="Begin something new, in files of its own.", no_args_is_help=True)
 
@@ -116,16 +123,28 @@ def _write(draft: Draft, files: dict[Path, str], root: Path) -> None:
 
 def _next(draft: Draft, root: Path) -> list[str]:
     """What to do now, line by line."""
-    heard = draft.hears[0]
-    fact = json.dumps({"kind": heard.kind(), "data": samples.data(heard, root)})
-    packages = "" if draft.in_core else f"ORDERFLOW_SERVICES_PACKAGES={draft.package} "
+    folder = shlex.quote(str(draft.folder.parent))
+    found = f"PYTHONPATH={folder} " if draft.folder.is_absolute() else ""
+    packages = "" if draft.in_core else f"{found}ORDERFLOW_SERVICES_PACKAGES={draft.package} "
     return [
         f"edit decide in {draft.folder / draft.name}.py, and its test; then make format",
-        f"make test ARGS={draft.test}",
+        f"{found}make test ARGS={draft.test}",
         f'{packages}make up ARGS="--cloud gcp", and when it runs, in another terminal:',
-        f"  echo '{fact}' | {packages}.venv/bin/orderflow publish --cloud gcp -",
+        *(f"  {line}" for line in _start(draft, packages, root)),
         *(["make golden; then review the difference: rights, and counts in docs/deploy"] if draft.in_core else []),
     ]
+
+
+def _start(draft: Draft, packages: str, root: Path) -> list[str]:
+    """What makes its first event come: an order, where that brings it, else the event itself."""
+    command, heard = f"{packages}.venv/bin/orderflow", draft.hears[0]
+    if heard.kind() in _OF_AN_ORDER and "high" in draft.filter.get("tier", ("high",)):
+        return [
+            f"{command} orders place --cloud gcp --customer edmond --line TEA-HOUSE=1 --wait",
+            f"{command} orders timeline ORDER --cloud gcp     # the id that was printed",
+        ]
+    data = samples.data(heard, root, **draft.chosen(heard))
+    return [f"echo {shlex.quote(json.dumps({'kind': heard.kind(), 'data': data}))} | {command} publish --cloud gcp -"]
 
 
 def _words(text: str) -> list[str]:

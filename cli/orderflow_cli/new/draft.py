@@ -61,6 +61,10 @@ class Draft:
             return Path("tests/unit") / f"test_{self.name}.py"
         return Path("tests/examples") / f"test_{self.package}_{self.name}.py"
 
+    def chosen(self, event: type[Event]) -> dict[str, str]:
+        """The fields of an event that the filter asks for, with a value that it lets through."""
+        return {name: values[0] for name, values in self.filter.items() if name in event.model_fields}
+
     def cause_of(self, event: str) -> type[Event]:
         """The heard event that lets it emit another: the first the first, and so on; the last all that are left."""
         return self.hears[min(self.emits.index(event), len(self.hears) - 1)]

@@ -18,6 +18,7 @@ _EVENTS = "orderflow.events"
 _COMPENSATION = """\
             # The place of a compensation, where this event ends what others began: undo what `before` says was done,
             # and keep in the state that it is undone. Right must come out whether it is heard first, last or twice.
+            # An event that says so has `undoes: ClassVar[bool] = True`: timelines mark it.
 """
 _DESCRIBED = {"order_id": "OrderId", "customer_id": "CustomerId"}
 """Fields that `orderflow.events` has a type with a description for."""
@@ -155,7 +156,7 @@ def _fields(draft: Draft) -> dict[str, str]:
 def _case(draft: Draft, event: type[Event], fields: dict[str, str]) -> str:
     given = ", ".join(f"{name}=event.{'subject' if name == 'about' else name}" for name in fields)
     emitted = _tuple(f"{name}({given})" for name in draft.emits if draft.cause_of(name) is event)
-    note = _COMPENSATION if event is draft.hears[-1] else ""
+    note = _COMPENSATION if event in draft.hears[1:] and event is draft.hears[-1] else ""
     committed = f"after, {emitted}" if emitted != "()" else "after"
     return f"        case {event.__name__}():\n{note}            return Commit({committed})\n"
 
@@ -182,8 +183,7 @@ def _services() -> Iterator[None]:
     about = {draft.subject: "o-1" if draft.subject == "order_id" else None} if draft.subject else {}
     heard = []
     for event in draft.hears:
-        chosen = {name: values[0] for name, values in draft.filter.items() if name in event.model_fields}
-        chosen |= {name: value for name, value in about.items() if value}
+        chosen = draft.chosen(event) | {name: value for name, value in about.items() if value}
         made = samples.data(event, root, **chosen)
         if draft.subject:
             about[draft.subject] = about[draft.subject] or made[draft.subject]

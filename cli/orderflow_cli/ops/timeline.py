@@ -19,13 +19,10 @@ from orderflow.events import Event, read
 from orderflow.keys import safe_key
 from orderflow.record import Record, load
 from orderflow.service import Context, Ignore, Service
-from orderflow.services import SERVICES, find
+from orderflow.services import SERVICES, catalogue, find
 from orderflow_cli.ops.archived import read_archive
 from orderflow_cli.ops.doors import CannotDo, Doors
 from orderflow_cli.ops.orders import documents
-
-UNDOES = frozenset({"OrderCancelled", "InventoryReleased", "PaymentRefunded", "PaymentVoided"})
-"""The kinds of events by which a saga goes backwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +85,10 @@ def timeline(doors: Doors, order_id: str, *, archived: bool = False) -> Timeline
     absorbed = _Absorbed(doors, records)
     duplicates = _duplicates(doors, set(events))
     depths = _depths(events)
+    undoing = {event.kind() for event in catalogue() if event.undoes}
     entries = [
-        _entry(doors, envelope, absorbed, duplicates, in_archive, depths[envelope.id]) for envelope in events.values()
+        _entry(doors, envelope, absorbed, duplicates, in_archive, depths[envelope.id], envelope.kind in undoing)
+        for envelope in events.values()
     ]
     entries.sort(key=lambda entry: (entry.time, entry.depth, entry.kind))
     return Timeline(order_id, next(iter(events.values())).correlationid, entries)
@@ -102,6 +101,7 @@ def _entry(
     duplicates: dict[str, Counter[str]] | None,
     in_archive: set[str] | None,
     depth: int,
+    compensation: bool,
 ) -> Entry:
     hearers = list(_hearers(doors, envelope))
     done = {service.name: absorbed.has(service, event, envelope) for service, event in hearers}
@@ -112,7 +112,7 @@ def _entry(
         time=envelope.time,
         causation_id=envelope.causationid,
         depth=depth,
-        compensation=envelope.kind in UNDOES,
+        compensation=compensation,
         absorbed_by=tuple(name for name, has in done.items() if has),
         waits_for=tuple(name for name, has in done.items() if not has),
         attempts=dict(_attempts(doors, envelope.id, done)),

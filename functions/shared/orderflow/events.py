@@ -51,6 +51,8 @@ class Event(BaseModel):
     version: ClassVar[int] = 1
     category: ClassVar[str]
     subject_field: ClassVar[str] = "order_id"
+    undoes: ClassVar[bool] = False
+    """Whether a saga goes backwards by it: a timeline marks it."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -179,6 +181,7 @@ class OrderCancelled(Event):
     """The order will not be shipped; whatever was done for it is undone. ``reason`` starts with a short code."""
 
     category: ClassVar[str] = "order"
+    undoes: ClassVar[bool] = True
     order_id: OrderId
     customer_id: CustomerId
     reason: Reason
@@ -207,6 +210,7 @@ class InventoryReleased(Event):
     """No stock is held for the order any more; ``lines`` were given back (none where none was held)."""
 
     category: ClassVar[str] = "answer"
+    undoes: ClassVar[bool] = True
     order_id: OrderId
     lines: Annotated[tuple[Units, ...], Field(description="What was given back.")]
 
@@ -245,6 +249,7 @@ class PaymentRefunded(Event):
     """The money that was taken was given back."""
 
     category: ClassVar[str] = "answer"
+    undoes: ClassVar[bool] = True
     order_id: OrderId
     customer_id: CustomerId
     refund_id: Annotated[Id, Field(description="The gateway's name of the refund.")]
@@ -263,6 +268,7 @@ class PaymentVoided(Event):
     """A cancelled order has no charge and never will."""
 
     category: ClassVar[str] = "answer"
+    undoes: ClassVar[bool] = True
     order_id: OrderId
 
 

@@ -18,11 +18,13 @@ import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orderflow
 import orderflow_aws
+from orderflow import services
 from orderflow_local.aws.provision import Resources, Topology
 from orderflow_local.cloud import Host
 
@@ -64,6 +66,8 @@ class Functions:
         """Make every function, start a runtime of each that has a queue, and let the queues feed them."""
         self._pids.mkdir(parents=True, exist_ok=True)
         package = _package(self._pids)
+        beside = (Path(next(iter(import_module(name).__path__))).parent for name in services.PACKAGES)
+        path = os.pathsep.join(dict.fromkeys(map(str, (*code.folders, *beside))))
         for name, service in self._topology["services"].items():
             if service["trigger"] not in HANDLERS:
                 continue
@@ -79,7 +83,7 @@ class Functions:
                     "Variables": {
                         **environment,
                         "ORDERFLOW_SERVICE": name,
-                        "PYTHONPATH": os.pathsep.join(map(str, code.folders)),
+                        "PYTHONPATH": path,
                     }
                 },
             )
