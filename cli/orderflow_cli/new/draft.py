@@ -198,7 +198,10 @@ def _check_passes(event: type[Event], attribute: str, values: tuple[str, ...], t
         return
     field = event.model_fields.get(attribute)
     if field is None:
-        raise Refused(f"--filter {text}: it keeps {event.kind()} away, which has no {attribute}")
+        raise Refused(
+            f"--filter {text}: it keeps {event.kind()} away, which has no {attribute}; leave it out, and let decide "
+            f"ignore what has another {attribute}"
+        )
     known = get_args(field.annotation) if get_origin(field.annotation) is Literal else values
     for value in values:
         if value not in known:
