@@ -20,7 +20,7 @@ from .shop import Shop
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A monolith and its migration.")
 Database = Annotated[Path, typer.Argument(help="The monolith's SQLite file; made if it is not there.")]
 ORDERS: dict[str, tuple[str, dict[str, int]]] = {
-    "1": ("ada", {"CUP": 2}),
+    "1": ("amy", {"CUP": 2}),
     "2": ("ben", {"POT": 11}),
     "3": ("cyd", {"CUP": 1, "POT": 1}),
 }
