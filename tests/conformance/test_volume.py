@@ -43,7 +43,7 @@ def test_hosts_that_die_all_the_time_lose_and_double_nothing(world: World) -> No
                 world.machine.cloud.kill_host(host.name)
     wait_until(lambda: all(world.closed(order_id) for order_id in order_ids), "all orders to end", LONG_S)
 
-    verdict = world.at_rest(order_ids, {sku: 1_000}, crashes=True)
+    verdict = world.at_rest(order_ids, {sku: 1_000}, crashes=True, within_s=LONG_S)
 
     assert verdict.outcomes == {"shipped": 60}
     assert [order_id for order_id in order_ids if world.letters(order_id)] == []
@@ -61,7 +61,7 @@ def test_a_thousand_orders_for_the_last_two_hundred_pieces_ship_exactly_two_hund
         return not open_orders
 
     wait_until(all_ended, "all orders to end", LONG_S)
-    verdict = world.at_rest(order_ids, {sku: 200})
+    verdict = world.at_rest(order_ids, {sku: 200}, within_s=LONG_S)
 
     assert verdict.outcomes == {"shipped": 200, "out-of-stock": 800}
     assert [each.body for name in ("order", "inventory", "payment") for each in world.letters(sku, name)] == []

@@ -104,7 +104,12 @@ class World:
         return shown
 
     def at_rest(
-        self, order_ids: Iterable[str] = (), stocked: dict[str, int] | None = None, *, crashes: bool = False
+        self,
+        order_ids: Iterable[str] = (),
+        stocked: dict[str, int] | None = None,
+        *,
+        crashes: bool = False,
+        within_s: float = 120.0,
     ) -> Verdict:
         """Wait until nothing is on its way any more and every promise about these orders holds; answers the verdict.
         Fails the test with what is broken where it never does. (Dead letters of other tests do not count: I6.) With
@@ -123,7 +128,7 @@ class World:
             return not broken()
 
         try:
-            wait_until(holds, f"{self.name} to be at rest")
+            wait_until(holds, f"{self.name} to be at rest", within_s)
         except AssertionError as error:
             raise AssertionError(f"{error}; broken: {broken()}") from None
         return verdict
