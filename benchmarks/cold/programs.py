@@ -131,6 +131,7 @@ def _environment(where: dict[str, str]) -> dict[str, dict[str, str]]:
             "BENCH_EVENT": json.dumps({"message": message, "subscription": "fraud"}),
             "BENCH_TOKEN": where["token"],
             "GOOGLE_CLOUD_PROJECT": "project",
+            "K_SERVICE": "fraud",  # As where Cloud Run runs it.
             "FIRESTORE_EMULATOR_HOST": where["grpc"],
             "PUBSUB_EMULATOR_HOST": where["grpc"],
             "ORDERFLOW_PUSH_AUDIENCE": where["audience"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -233,11 +234,28 @@ def test_a_function_with_wrong_settings_does_not_start(
         serve(target)
 
 
-def test_starting_imports_no_sdk() -> None:
+_SDKS = ("grpc", "google.api_core", "google.cloud.firestore_v1", "google.pubsub_v1", "google.cloud.storage")
+
+
+def started(environment: dict[str, str]) -> dict[str, Any]:
+    """What a fresh process tells of itself when it has made the function of inventory."""
     program = (
-        f"import functions_framework, sys; functions_framework.create_app('inventory', {MAIN!r}); "
-        "print([name for name in ('grpc', 'google.api_core', 'google.cloud.firestore', 'google.pubsub_v1', "
-        "'google.cloud.storage') if name in sys.modules])"
+        f"import functions_framework, gc, json, sys; functions_framework.create_app('inventory', {MAIN!r}); "
+        f"sdks = [name for name in {_SDKS} if name in sys.modules]; "
+        "print(json.dumps({'sdks': sdks, 'collects': gc.isenabled(), 'frozen': gc.get_freeze_count() > 0}))"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.strip() == "[]"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
+
+
+def test_starting_imports_no_sdk_before_it_is_used() -> None:
+    assert started({}) == {"sdks": [], "collects": True, "frozen": False}
+
+
+def test_on_cloud_run_a_start_imports_what_every_event_takes_and_nothing_else() -> None:
+    told = started({"K_SERVICE": "orderflow-inventory", "ORDERFLOW_SERVICE": "inventory"})
+    assert told == {"sdks": list(_SDKS[:-1]), "collects": True, "frozen": True}

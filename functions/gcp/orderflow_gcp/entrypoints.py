@@ -62,6 +62,8 @@ def target(name: str) -> Function:
     service = _named_service() if name == "consume" else name
     function = _queue_consumer(service) if service in SERVICES else _declared(service)
     wiring.app()
+    if "K_SERVICE" in os.environ:  # Cloud Run runs us.
+        wiring.prepare()
     return function
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from orderflow.clock import SystemClock
 from orderflow.ports import Ports, Publisher
 from orderflow.providers import from_environment
 from orderflow.secret import Secret
+from orderflow.services import SERVICES, find
 from orderflow.settings import Settings
 from orderflow_gcp.deadletters import PubSubDeadLetters
 from orderflow_gcp.objects import GcsObjects
@@ -56,3 +58,21 @@ def app() -> App:
     """The application of this process."""
     observer = telemetry.from_environment(os.environ, "gcp")
     return App(bootstrap(os.environ), Settings.from_environment(os.environ), observer)
+
+
+def prepare() -> None:
+    """Import what every event takes: the SDKs of the store and the topic, and the models of the service.
+
+    To be called where the server imports the function, before it forks. The clients are made afterwards, because a
+    channel of gRPC is no good in another process (github.com/grpc/grpc/blob/master/doc/fork_support.md). None of what
+    was imported is ever garbage, so the collector, which ``main.py`` stopped, does not look among it later.
+    """
+    import google.cloud.firestore_v1.services.firestore.transports
+    import google.pubsub_v1  # noqa: F401
+
+    if (name := os.environ.get("ORDERFLOW_SERVICE")) in SERVICES:
+        service = find(name)
+        for event in (*service.hears, *service.emits):
+            event.model_rebuild()
+    gc.freeze()
+    gc.enable()
