@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from added import added
-from docs.blocks import code
+from docs.blocks import LOYALTY, code
 from orderflow.services import PACKAGES, SERVICES
 from orderflow_cli import examples
 from orderflow_cli.main import app
@@ -33,7 +33,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "guided").mkdir()
     (elsewhere / "guided" / "__init__.py").touch()
-    (elsewhere / "guided" / "loyalty.py").write_text(code("service"), encoding="utf-8")
+    (elsewhere / "guided" / "loyalty.py").write_text(code(LOYALTY), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(elsewhere)
         patch.setenv("PYTHONPATH", str(elsewhere))  # As who runs `orderflow up` with such a package has it.

@@ -62,10 +62,14 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def code(name: str) -> str:
-    """A named block of the guide to a new service: its ``service`` or its ``test``."""
+LOYALTY, ITS_TEST = "functions/shared/orderflow/services/loyalty.py", "tests/unit/test_loyalty.py"
+"""The files that the guide to a new service writes."""
+
+
+def code(file: str) -> str:
+    """What the guide to a new service says to write into a file, by the file's path."""
     text = (ROOT / "docs" / "new-service.md").read_text(encoding="utf-8")
-    [found] = re.findall(rf"^```python {name}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    [found] = re.findall(rf"^`{re.escape(file)}`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return str(found)
 
 

@@ -3,10 +3,12 @@ loaded from elsewhere."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from docs.blocks import pages
 from orderflow_cli.docs.links import broken
 from orderflow_cli.docs.site import BadPages, navigation, stage
 
@@ -80,6 +82,12 @@ def test_an_entry_of_the_menu_without_a_page_is_refused(root: Path) -> None:
 def test_every_page_of_the_repository_can_be_staged(tmp_path: Path) -> None:
     stage(ROOT, tmp_path / "build")
     assert (tmp_path / "build" / "docs" / "project" / "contributing.md").is_file()
+
+
+def test_no_block_of_a_page_has_more_than_its_language_beside_it() -> None:
+    """The site's generator takes such a line for text, and what follows for anything."""
+    said = [f"{page.name}: {line}" for page in pages() for line in page.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in said if re.search(r": *```\w+ +\S", line)] == []
 
 
 @pytest.mark.parametrize(

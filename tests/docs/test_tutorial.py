@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.blocks import ROOT, blocks, copy, run
+from docs.blocks import ITS_TEST, LOYALTY, ROOT, blocks, copy, run
 from orderflow.services import SERVICES
 
 PAGE = ROOT / "docs" / "new-service.md"
@@ -22,7 +22,7 @@ def test_who_follows_the_page_has_a_service_that_is_tested_and_everywhere(tmp_pa
         pytest.skip("the page has been followed in this tree: there is a service loyalty")
     folder = copy(tmp_path)
     places = [match["path"] for match in FILE.finditer(PAGE.read_text(encoding="utf-8"))]
-    assert places == ["functions/shared/orderflow/services/loyalty.py", "tests/unit/test_loyalty.py"]
+    assert places == [LOYALTY, ITS_TEST]
     typed = 0
     for block in blocks(PAGE):
         if block.kind == "python":

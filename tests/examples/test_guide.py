@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from added import added
-from docs.blocks import code
+from docs.blocks import ITS_TEST, LOYALTY, code
 from orderflow import topology
 from orderflow.services import SERVICES
 from orderflow_cli.contracts import documents
@@ -22,7 +22,7 @@ def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         pytest.skip("the guide has been followed in this tree: there is a service loyalty")
     (tmp_path / "guided").mkdir()
     (tmp_path / "guided" / "__init__.py").touch()
-    (tmp_path / "guided" / "loyalty.py").write_text(code("service"), encoding="utf-8")
+    (tmp_path / "guided" / "loyalty.py").write_text(code(LOYALTY), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with added("guided"):
         yield
@@ -33,7 +33,7 @@ def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.usefixtures("_followed")
 def test_the_guides_service_passes_the_guides_test() -> None:
     found: dict[str, object] = {}
-    exec(code("test"), found)  # noqa: S102  our own page
+    exec(code(ITS_TEST), found)  # noqa: S102  our own page
     tests = [value for name, value in found.items() if name.startswith("test_")]
     assert len(tests) == 3
     for test in tests:
@@ -53,7 +53,7 @@ def test_the_guides_service_is_in_the_topology_and_the_contracts() -> None:
 @pytest.mark.usefixtures("_followed")
 def test_a_category_that_others_are_subscribed_to_is_refused(tmp_path: Path) -> None:
     module = tmp_path / "guided" / "loyalty.py"
-    module.write_text(code("service").replace('= "loyalty"\n', '= "answer"\n', 1), encoding="utf-8")
+    module.write_text(code(LOYALTY).replace('= "loyalty"\n', '= "answer"\n', 1), encoding="utf-8")
 
     with pytest.raises(topology.BadDeclaration, match=r"PointsEarned: .* 'answer'"):
         topology.build()
