@@ -140,7 +140,7 @@ class GcpCloud:
                 target=service,
                 port=_port(url),
                 log=str(self.folder / f"function-{service}.log"),
-                env={**shared, "ORDERFLOW_PUSH_AUDIENCE": url},
+                env={**shared, "ORDERFLOW_PUSH_AUDIENCE": url, "K_SERVICE": f"{PREFIX}-{service}"},
             )
             for service, url in self.urls.items()
         ]
