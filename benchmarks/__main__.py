@@ -28,7 +28,7 @@ from orderflow_local.fleet import CLOUDS
 
 console = Console()
 WIDE = 150
-"""Columns of a table that shows two figures."""
+"""Columns of a table that shows several figures."""
 
 _THROUGHPUT = 200
 _MEMORY = 10_000
@@ -129,7 +129,7 @@ def _size(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str
         for name, each in packages.items():
             kib = [f"{figure / 1024:,.0f}" for figure in asdict(each).values()]
             table.add_row(cloud, name, kib[0], f"{each.zipped / first.zipped:.2f}", *kib[1:])
-    console.print(table)
+    Console(width=WIDE).print(table)
     console.print("The ratio is that of the zips with bytecode, to the first package of the cloud.\n")
     progress(rounds)
     return {"size_bytes": {cloud: {name: asdict(each) for name, each in of.items()} for cloud, of in measured.items()}}
