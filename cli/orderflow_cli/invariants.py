@@ -194,11 +194,8 @@ class _Checker:
             return False
         if not service.lets_through(envelope.attributes()):
             return False
-        # A service may pass over an event without a trace (notification has no message for most of them).
-        ignored = service.name == "notification" and isinstance(
-            service.decide(None, event, Context(0.0, self._settings, envelope.time)), Ignore
-        )
-        return not ignored
+        # What a service ignores leaves no trace, and depends on the event alone.
+        return not isinstance(service.decide(None, event, Context(0.0, self._settings, envelope.time)), Ignore)
 
     def _message(self, event: NotificationRequested) -> None:
         sendings = self._entries("messages", event.notification_id)

@@ -5,11 +5,13 @@ A check that cannot fail is worth nothing: each way to break a promise is tried,
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from added import added
 from orderflow.events import CORE, NotificationRequested
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document
@@ -96,6 +98,40 @@ def test_a_run_that_went_well_keeps_every_promise_and_is_counted_right(lab: Lab)
     )
     assert found.refunds >= 2
     assert sum(found.messages.values()) == sum(len(d["entries"]) for _, d in lab.store.all("messages"))
+
+
+PASSING = """
+from orderflow.events import OrderConfirmed
+from orderflow.service import Commit, Ignore, Service
+from orderflow.state import State
+
+
+class Nothing(State):
+    pass
+
+
+SERVICE = Service(
+    name="passing",
+    hears=(OrderConfirmed,),
+    emits=(),
+    collection="nothings",
+    state=Nothing,
+    key=lambda event, _time: event.order_id,
+    decide=lambda state, event, _context: Ignore() if event.tier == "standard" else Commit(Nothing()),
+)
+"""
+
+
+def test_an_added_service_owes_what_it_does_not_ignore(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "__init__.py").touch()
+    (tmp_path / "beside" / "passing.py").write_text(PASSING, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with added("beside"):
+        found = verdict(lab)
+    assert found.broken == {name: [] for name in NAMES} | {"I5": ["passing has not absorbed OrderConfirmed of high"]}
 
 
 Plant = Callable[[Lab], Any]
