@@ -188,7 +188,14 @@ def swallows_publish() -> AbstractContextManager[Any]:
             except Unavailable:
                 continue
 
-    return patch.object(Shell, "publish", wrong)
+    finish = Shell._finish
+
+    def finished(self: Shell, service: Any, key: str, known: Record[Any], cause: Any, event: Any) -> Steps[None]:
+        yield from wrong(self, known.emitted_for(cause.id))
+        published = {**known.absorbed, cause.id: (cause.digest, ())}
+        yield from finish(self, service, key, replace(known, absorbed=published), cause, event)
+
+    return _both(patch.object(Shell, "publish", wrong), patch.object(Shell, "_finish", finished))
 
 
 @bug("overwrites after a lost compare-and-set")
@@ -257,7 +264,7 @@ def breaker_burns_attempts() -> AbstractContextManager[Any]:
     return patch.object(Shell, "_leave_to_call", wrong)
 
 
-@bug("a lost compare-and-set uses up attempts")
+@bug("a lost compare-and-set uses up attempts", weather=CROWDED, settings=HASTY)
 def conflicts_burn_attempts() -> AbstractContextManager[Any]:
     def wrong(self: Shell, service: Service[Any], cause: Any, event: Any, time: str) -> Steps[Any]:
         try:

@@ -23,6 +23,10 @@ class Dependency:
         """Answer nothing for a while."""
         self._down_until = max(self._down_until, self._world.time + seconds)
 
+    def come_back(self) -> None:
+        """Answer from now on."""
+        self._down_until = 0.0
+
     def _answer(self) -> None:
         if self._world.time < self._down_until:
             raise Unavailable("down")

@@ -21,7 +21,7 @@ from orderflow.service import Changes, Commit, Declined, Intend, Service
 from orderflow.services import find, inventory, order, payment
 from orderflow.settings import Settings
 from orderflow.steps import Get, Publish, Put, Remove, Steps
-from simulation.bugs import Bug, Plant, services
+from simulation.bugs import LONG_OUTAGES, PATIENT, Bug, Plant, services
 from simulation.weather import Weather
 
 RULES: list[Bug] = []
@@ -29,13 +29,31 @@ RULES: list[Bug] = []
 
 LATE = {"weather": Weather(answer_lost_done_late=0.2, crash_done_late=0.1, stall=0.1, lasts=300.0)}
 """Writes that arrive long after somebody gave them up."""
-CROWDED = {"weather": Weather(redelivered=0.6, duplicate=0.5, stall=0.1, answer_lost_done_late=0.1, lasts=300.0)}
-"""Many workers on one message."""
 DEAF = {"weather": Weather(lost=0.5, lasts=300.0)}
 """A topic that takes every other event."""
+HURRIED: dict[str, Any] = {
+    "weather": Weather(conflict=0.5, slow=0.5, redelivered=0.5, step_s=0.02, lasts=20.0),
+    "settings": Settings(order_deadline=2.0, sweep_after=1.0, conflict_tries=12, log_level="ERROR"),
+    "everybody": False,
+}
+"""Orders that are cancelled while several workers reserve for them and lose to each other."""
+LETTERS: dict[str, Any] = {
+    "weather": Weather(outside=0.9, redrives=20, lasts=2000.0),
+    "settings": PATIENT,
+    "orders": 4,
+    "everybody": False,
+}
+"""Calls that fail so often that messages use up their attempts, and an operator who looks after them often."""
+FORGOTTEN: dict[str, Any] = {
+    "weather": Weather(outages=6, answer_lost=0.1, outside=0.5, lasts=2000.0),
+    "settings": Settings(
+        gateway_key_life=400.0, gateway_key_margin=150.0, order_deadline=20.0, sweep_after=5.0, log_level="ERROR"
+    ),
+}
+"""A gateway that answers so seldom that it has forgotten its keys meanwhile."""
+NARROW = Settings(shard_reservations=1, log_level="ERROR")
 SHORT_LIVED = Settings(order_deadline=20.0, sweep_after=5.0, log_level="ERROR")
 GROWING = Settings(shard_units=2, stock_shards=8, sweep_after=5.0, log_level="ERROR")
-SPREAD = Settings(stock_shards=4, conflict_tries=12, sweep_after=5.0, log_level="ERROR")
 
 
 def rule(number: int, name: str, **where: Any) -> Callable[[Plant], Plant]:
@@ -69,7 +87,7 @@ def unplanned() -> AbstractContextManager[Any]:
     return _both(patch.object(Shell, "commit", wrong), unfenced())
 
 
-@rule(3, "no fence")
+@rule(3, "no fence", **HURRIED)
 def unfenced() -> AbstractContextManager[Any]:
     reserve = inventory._reserve
 
@@ -80,12 +98,12 @@ def unfenced() -> AbstractContextManager[Any]:
     return patch.object(inventory, "_reserve", wrong)
 
 
-@rule(3, "the fence is read before the stock")
+@rule(3, "the fence is read before the stock", **HURRIED)
 def early_fence() -> AbstractContextManager[Any]:
     return patch.object(Shell, "_change", partialmethod(_changes, fence_first=True))
 
 
-@rule(3, "a stock that is read again is written without the fence")
+@rule(3, "a stock that is read again is written without the fence", **HURRIED)
 def fence_at_first() -> AbstractContextManager[Any]:
     """As if the plan's own commit stood for the fence for ever."""
 
@@ -144,7 +162,7 @@ def unmerged() -> AbstractContextManager[Any]:
     return patch.object(inventory, "merged", wrong)
 
 
-@rule(5, "a release gives back what a later plan holds", **CROWDED, settings=SPREAD)
+@rule(5, "a release gives back what a later plan holds")
 def numberless() -> AbstractContextManager[Any]:
     release = inventory._release
 
@@ -261,7 +279,7 @@ def rows_unknown() -> AbstractContextManager[Any]:
     return patch.object(files, "_arrive", wrong)
 
 
-@rule(10, "the receipt is not read again before the stock is written")
+@rule(10, "the receipt is not read again before the stock is written", **{**HURRIED, "orders": 2})
 def receipt_unfenced() -> AbstractContextManager[Any]:
     count = files._count
 
@@ -314,7 +332,7 @@ def no_lookup_of_charge() -> AbstractContextManager[Any]:
     return patch.object(payment, "_learn", wrong)
 
 
-@rule(11, "an old refund is called for again, not looked up")
+@rule(11, "an old refund is called for again, not looked up", **FORGOTTEN)
 def no_lookup_of_refund() -> AbstractContextManager[Any]:
     learn = payment._learn
 
@@ -351,7 +369,7 @@ def conflicts_count() -> AbstractContextManager[Any]:
     return patch.object(Shell, "deliver", wrong)
 
 
-@rule(13, "a full shard is a short one")
+@rule(13, "a full shard is a short one", weather=LONG_OUTAGES, settings=NARROW)
 def full_is_short() -> AbstractContextManager[Any]:
     hold = inventory._hold
 
@@ -373,7 +391,7 @@ def silent_discard() -> AbstractContextManager[Any]:
     return patch.object(Shell, "repeat", wrong)
 
 
-@rule(14, "a letter is thrown away whatever waits for it")
+@rule(14, "a letter is thrown away whatever waits for it", **LETTERS)
 def careless_discard() -> AbstractContextManager[Any]:
     def wrong(shell: Shell, service: Service[Any], letter: Any) -> Steps[str | None]:
         yield Remove(letter)

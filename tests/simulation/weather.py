@@ -37,6 +37,9 @@ REQUEST_FAULTS = ("answer lost",)
 """What may happen on the way between customer and API."""
 
 
+SLOWER = 20.0
+
+
 @dataclass(frozen=True, slots=True)
 class Weather:
     """Probabilities, by step or by message, and times in seconds. All zero: fair weather."""
@@ -52,6 +55,8 @@ class Weather:
     some_lost: float = 0.0
     stall: float = 0.0
     """A step that takes seconds; one that takes longer than the function may is killed there."""
+    slow: float = 0.0
+    """An invocation all of whose steps take `SLOWER` times as long: others come and go between any two of them."""
     outside: float = 0.0
     """How much likelier than other steps a call of an external system is to fail, in addition."""
     rare: float = 0.0
@@ -105,13 +110,14 @@ class Weather:
             told_conflict=rate(0.1, 0.3),
             some_lost=rate(0.2, 0.3),
             stall=rate(0.03),
+            slow=rate(0.5),
             outside=rate(0.4),
             rare=rate(0.4, 0.3),
             duplicate=rate(0.3),
             redelivered=rate(0.3),
             ack_lost=rate(0.2),
             delayed=rate(0.3),
-            outages=random.choice((0, 0, 1, 3)),
+            outages=random.choice((0, 0, 0, 1, 1, 3)),
             poison=random.choice((0, 0, 2)),
             redrives=random.choice((0, 1, 3)),
             lagging_index=rate(0.5, 0.3),
@@ -155,7 +161,7 @@ def draw_settings(random: Random) -> Settings:
         sweep_shards=random.choice((1, 4)),
         stock_shards=random.choice((1, 2, 4)),
         shard_units=random.choice((1, 8, 50)),
-        shard_reservations=random.choice((2, 200, 200)),
+        shard_reservations=random.choice((2, 200, 200, 200)),
         conflict_tries=random.choice((2, 12)),
         breaker_failures=random.choice((2, 3)),
         breaker_cooldown=random.choice((2.0, 15.0)),

@@ -23,7 +23,7 @@ from simulation.broker import Broker, Message, Receipt
 from simulation.coverage import label, rare
 from simulation.profiles import Profile
 from simulation.releases import Find, releases
-from simulation.weather import PUT_FAULTS, STEP_FAULTS, Weather
+from simulation.weather import PUT_FAULTS, SLOWER, STEP_FAULTS, Weather
 from simulation.world import SkewedClock, Violation, World, told
 
 MARGIN_S = 2.0
@@ -92,6 +92,8 @@ class Invocation:
         self._handlers = handlers
         self._tags = tags
         self._killed_at = fleet.world.time + timeout
+        weather = fleet.weather
+        self._step_s = weather.step_s * (SLOWER if fleet.world.chance(weather.slow) else 1.0)
         self._ended = ended
         self._died = died
         self._probing: set[int] = set()
@@ -120,7 +122,7 @@ class Invocation:
         else:
             random = world.random.random
             # From a tenth to ten times: while one handler takes a step, another may come and go.
-            seconds = weather.step_s * 10.0 ** (2.0 * random() - 1.0)
+            seconds = self._step_s * 10.0 ** (2.0 * random() - 1.0)
             if (weather.stall and random() < weather.stall) or (
                 weather.rare and rare(step) and random() < weather.rare / 3
             ):
@@ -136,7 +138,8 @@ class Invocation:
     def _kill(self, places: Sequence[int], step: Step) -> None:
         if self._process.alive:
             late = self._world.random.random() < 0.5
-            self._fleet.count_fault(step, "killed in time-out")
+            if type(step) is not Pause:
+                self._fleet.count_fault(step, "killed in time-out")
             self._die(places, step, "killed in time-out" + (", done late" if late else ""))
             if late:
                 self._do_late(step)
@@ -331,6 +334,8 @@ class Fleet:
         """From now on nothing goes wrong."""
         self.stormy = False
         self.weather = self._broker.weather = self.ports.dependencies["gateway"].weather = weather
+        for dependency in self.ports.dependencies.values():
+            dependency.come_back()
 
     def process(self, service: str) -> Process:
         """An instance that has room, a new one if there is none."""

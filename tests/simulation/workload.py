@@ -71,12 +71,13 @@ class Workload:
         for customer in self.customers:
             if random.random() < 0.9:
                 self._store.insert("customers", customer, {"schema": 1, "rev": 1, "state": self._person()})
+        scarce = random.random() < 0.25  # An order needs several shards, and others want the same ones.
         for sku, price in PRICES.items():
             state = {"sku": sku, "name": sku, "unit_price": price, "currency": "EUR"}
             self._store.insert("catalogue", sku, {"schema": 1, "rev": 1, "state": state})
-            wide = random.randint(1, self._settings.stock_shards)
+            wide = self._settings.stock_shards if scarce else random.randint(1, self._settings.stock_shards)
             for shard in range(wide):
-                self._shelve(sku, shard, random.choice((0, 3, 10, 40)), wide)
+                self._shelve(sku, shard, random.choice((1, 2, 3) if scarce else (0, 3, 10, 40)), wide)
         spread = random.choice((0.1, 5.0, 60.0))
         for number in range(orders):
             at = random.random() * spread
@@ -95,7 +96,7 @@ class Workload:
             self._world.after(random.random() * spread, self._forge, 20)
         for _ in range(self._weather.outages):
             at = random.random() * (self.last + 60.0)
-            self._world.after(at, self._outage, random.choice((5.0, 60.0, 1200.0, 7200.0)) * random.random())
+            self._world.after(at, self._outage, random.choice((5.0, 20.0, 60.0, 300.0, 7200.0)) * random.random())
 
     def _person(self) -> Document:
         random = self._world.random
@@ -180,7 +181,7 @@ class Workload:
         """A customer may change their mind, look, or misuse the key."""
         random = self._world.random
         if random.random() < 0.25:
-            soon = random.choice((20 * self._weather.step_s, 1.0, 30.0)) * random.random()
+            soon = random.choice((20 * self._weather.step_s, 20 * self._weather.step_s, 1.0, 30.0)) * random.random()
             self._world.after(soon, self._cancel, wish)
         if random.random() < 0.1:
             self._world.after(random.random(), self._misuse, wish)
