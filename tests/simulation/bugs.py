@@ -60,6 +60,7 @@ DELAYING = Weather(delayed=0.5, lasts=300.0)
 HASTY = Settings(conflict_tries=2, log_level="ERROR")
 SUSPICIOUS = Settings(elevated_from=10, high_from=50, suspect_from=100, log_level="ERROR")
 SWEPT = Settings(sweep_after=1.0, sweep_cap=8.0, log_level="ERROR")
+REFUSING = Weather(refused_refunds=0.5, lasts=20.0)
 STALLING = Weather(stall=0.3, lasts=600.0)
 PATIENT = Settings(breaker_failures=1000, sweep_after=60.0, log_level="ERROR")
 
@@ -650,7 +651,7 @@ def sweeps_ever_later() -> AbstractContextManager[Any]:
     return patch.object(sweeper, "_later", wrong)
 
 
-@bug("a refused refund is asked for again under the same key")
+@bug("a refused refund is asked for again under the same key", orders=2, everybody=False, weather=REFUSING)
 def same_key_for_ever() -> AbstractContextManager[Any]:
     resume = payment.resume
 

@@ -51,6 +51,21 @@ FORGOTTEN: dict[str, Any] = {
     ),
 }
 """A gateway that answers so seldom that it has forgotten its keys meanwhile."""
+BELATED: dict[str, Any] = {
+    "weather": Weather(
+        rare=0.01,
+        slow=0.4,
+        crash_done_late=0.1,
+        answer_lost_done_late=0.1,
+        step_s=0.02,
+        delayed=0.5,
+        lasts=60.0,
+    ),
+    "settings": Settings(shard_units=6, stock_shards=16, sweep_after=5.0, log_level="ERROR"),
+    "orders": 1,
+    "everybody": False,
+}
+"""Stock files that overtake each other."""
 NARROW = Settings(shard_reservations=1, log_level="ERROR")
 SHORT_LIVED = Settings(order_deadline=20.0, sweep_after=5.0, log_level="ERROR")
 GROWING = Settings(shard_units=2, stock_shards=8, sweep_after=5.0, log_level="ERROR")
@@ -311,7 +326,7 @@ def shards_untold() -> AbstractContextManager[Any]:
     return patch.object(files, "_arrive", lambda stock, **row: arrive(stock, **{**row, "spread": 1}))
 
 
-@rule(10, "a row that comes late makes its SKU narrow again", settings=GROWING)
+@rule(10, "a row that comes late makes its SKU narrow again", **BELATED)
 def narrowed() -> AbstractContextManager[Any]:
     arrive = files._arrive
 
