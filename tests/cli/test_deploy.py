@@ -173,15 +173,11 @@ import signal, sys
 if sys.argv[1] == "show":
     print('{{"resource_changes": [{{"address": "a", "change": {{"actions": ["create"]}}}}]}}')
 elif sys.argv[1] == "apply":
-    heard = 0
-    def hear(*_):
-        global heard
-        heard += 1
-        print("heard", flush=True)
-    signal.signal(signal.SIGINT, hear)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGINT}})
     print("applying", flush=True)
-    while heard < {times}:
-        signal.pause()
+    for _ in range({times}):
+        signal.sigwait({{signal.SIGINT}})
+        print("heard", flush=True)
     sys.exit("Error: execution halted")
 """
 
@@ -213,7 +209,7 @@ def test_ctrl_c_waits_for_terraform_and_says_what_became_of_the_lock(
             break
     for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to Terraform
-        assert process.stdout.readline().strip() == "heard"
+        assert process.stdout.readline().strip() == "heard", process.communicate(timeout=60)
     _, errors = process.communicate(timeout=60)
 
     assert process.returncode == Exit.INTERRUPTED, errors
