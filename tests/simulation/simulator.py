@@ -36,7 +36,7 @@ from simulation.workload import Workload
 from simulation.world import BEGIN, Violation, World
 
 CORE = ("order", "inventory", "payment", "shipping", "fraud")
-"""The services that the invariants are about; the others take part in every seventh run or so."""
+"""The services that the invariants are about; the others take part in every tenth run or so."""
 
 WORST = 0.06
 """The part of the runs in which every fault is to meet every step."""
