@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from added import added
 from docs.blocks import LOYALTY, code
-from orderflow.services import PACKAGES, SERVICES
+from orderflow.services import PACKAGES, SERVICES, VARIABLE
 from orderflow_cli import examples
 from orderflow_cli.main import app
 from orderflow_cli.ops import orders
@@ -36,8 +36,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     (elsewhere / "guided" / "loyalty.py").write_text(code(LOYALTY), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(elsewhere)
-        patch.setenv("PYTHONPATH", str(elsewhere))  # As who runs `orderflow up` with such a package has it.
         guided = () if "loyalty" in SERVICES else ("guided",)
+        # As who runs `orderflow up` with such a package has them. A fleet sets the second for its process, too.
+        patch.setenv("PYTHONPATH", str(elsewhere))
+        patch.setenv(VARIABLE, ",".join((*packages, *guided)))
         with added(*packages, *guided), Fleet(CLOUDS) as fleet:
             fleet.start(lambda _cloud, _line: None)
             yield fleet

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from orderflow_cli.room.latest import SHOWN, Latest
 from orderflow_cli.room.site import Site
 from orderflow_cli.room.today import Today
 from orderflow_cli.room.trouble import Tail, providers
+from orderflow_cli.room.watch import REST_AFTER_S, Watch
 from unit.support import Lab
 
 KINDS = {"orders", "today", "queues", "trouble", "looks"}
@@ -78,6 +80,38 @@ def test_a_cloud_that_does_not_answer_is_shown_as_such(
     told = next(value for kind, value in events(visitor) if kind == "orders" and "error" in value)
 
     assert told == {"cloud": "aws", "error": "Unavailable: DynamoDB Query: no answer"}
+
+
+def test_who_goes_from_page_to_page_keeps_what_was_set_and_who_leaves_ends_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def visit(watch: Watch) -> None:
+        page = watch.stream()
+        await anext(page)
+        await page.aclose()
+
+    async def go() -> None:
+        loop, watch = asyncio.get_running_loop(), Watch({"aws": site})
+        rests: list[asyncio.TimerHandle] = []
+        call_later = loop.call_later
+
+        def noted(delay: float, call: Callable[[], None], *arguments: Any, **options: Any) -> asyncio.TimerHandle:
+            handle = call_later(delay, call, *arguments, **options)
+            if delay == REST_AFTER_S:
+                rests.append(handle)
+            return handle
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        watch.twice["aws"].set(True)
+        await visit(watch)
+        await visit(watch)
+
+        assert [each.cancelled() for each in rests] == [True, False]
+        assert watch.twice["aws"].on
+        rests[-1]._run()
+        assert not watch.twice["aws"].on
+
+    asyncio.run(go())
 
 
 def rows(site: Site, *customers: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -45,10 +45,13 @@ class Watch:
         self._took: dict[str, dict[str, int]] = {name: {} for name in sites}
         self._pages = 0
         self._task: asyncio.Task[None] | None = None
+        self._resting: asyncio.TimerHandle | None = None
 
-    async def stream(self) -> AsyncIterator[str]:
+    async def stream(self) -> AsyncGenerator[str, None]:
         """The board's stream for one page; the clouds are looked at meanwhile."""
         self._pages += 1
+        if self._resting is not None:  # Who goes from page to page is between two of them for a moment.
+            self._resting.cancel()
         if self._task is None:
             self._task = asyncio.create_task(self._watch())
         try:
@@ -56,16 +59,17 @@ class Watch:
                 yield event
         finally:
             self._pages -= 1
-            asyncio.get_running_loop().call_later(REST_AFTER_S, self._rest)
+            if self._pages == 0:
+                self._resting = asyncio.get_running_loop().call_later(REST_AFTER_S, self._rest)
 
     def _rest(self) -> None:
-        if self._pages == 0 and self._task is not None:
+        if self._task is not None:
             self._task.cancel()
             self._task = None
-            for load in self.loads.values():
-                load.set(0)
-            for twice in self.twice.values():
-                twice.set(False)
+        for load in self.loads.values():
+            load.set(0)
+        for twice in self.twice.values():
+            twice.set(False)
 
     async def _watch(self) -> None:
         async with asyncio.TaskGroup() as group:
