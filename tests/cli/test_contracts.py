@@ -138,8 +138,8 @@ def _official() -> Any:
     if not path.is_file():
         if shutil.which("npm") is None:
             pytest.skip("the official schema comes from npm, which is not installed")
-        command = ["npm", "ci", "--prefix", str(OFFICIAL), "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, check=True)
+        options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(["npm", "ci", "--prefix", str(OFFICIAL), *options], check=True)
     return json.loads(path.read_text(encoding="utf-8"))
 
 

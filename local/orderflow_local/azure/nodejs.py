@@ -92,7 +92,7 @@ def _packages(node: Node, sources: Path, report: Report) -> Path:
 
 
 def _npm_ci(node: Node, folder: Path) -> None:
-    command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [*node.npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     path = os.pathsep.join([str(Path(node.executable).parent), os.environ.get("PATH", "")])
     environ = {**os.environ, "PATH": path}
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
