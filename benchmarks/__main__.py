@@ -27,6 +27,7 @@ from benchmarks.size import sizes
 from orderflow_local.fleet import CLOUDS
 
 console = Console()
+Bench = Callable[[int, bool, Callable[[int], None]], dict[str, Any]]
 WIDE = 150
 """Columns of a table that shows several figures."""
 
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=11, help="how often each program is run (default %(default)s)")
-    parser.add_argument("--only", choices=BENCHES, action="append", help="one benchmark; may be given again")
+    parser.add_argument(
+        "--only", choices=_benches(None, None), action="append", help="one benchmark; may be given again"
+    )
     parser.add_argument("--cloud", choices=CLOUDS, action="append", help="for throughput: one local cloud, not all")
     parser.add_argument(
         "--orders", type=int, help=f"for throughput (default {_THROUGHPUT}) and memory (default {_MEMORY:,})"
@@ -48,14 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     chosen = parser.parse_args(arguments)
     rounds = 1 if chosen.smoke else chosen.rounds
-    benches = BENCHES | {
-        "memory": partial(growing.memory, chosen.orders or _MEMORY),
-        "throughput": partial(growing.throughput, chosen.cloud or CLOUDS, chosen.orders or _THROUGHPUT),
-    }
+    benches = _benches(chosen.orders, chosen.cloud)
     machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
     report: dict[str, Any] = {"machine": machine, "rounds": rounds}
     with Progress(console=Console(stderr=True)) as bar:
-        for name in chosen.only or BENCHES:
+        for name in chosen.only or benches:
             task = bar.add_task(name, total=rounds)
             report |= benches[name](rounds, chosen.smoke, partial(_advance, bar, task))
     if chosen.json:
@@ -135,17 +135,19 @@ def _size(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str
     return {"size_bytes": {cloud: {name: asdict(each) for name, each in of.items()} for cloud, of in measured.items()}}
 
 
-BENCHES: dict[str, Callable[[int, bool, Callable[[int], None]], dict[str, Any]]] = {
-    "cpu": _cpu,
-    "cold": _cold,
-    "http": _http,
-    "size": _size,
-    "growth": growing.growth,
-    "hot": growing.hot,
-    "memory": partial(growing.memory, _MEMORY),
-    "simulator": growing.simulator,
-    "throughput": partial(growing.throughput, CLOUDS, _THROUGHPUT),
-}
+def _benches(orders: int | None, clouds: Sequence[str] | None) -> dict[str, Bench]:
+    """By name, in the order in which they are run; those that take ``orders`` have a number of their own."""
+    return {
+        "cpu": _cpu,
+        "cold": _cold,
+        "http": _http,
+        "size": _size,
+        "growth": growing.growth,
+        "hot": growing.hot,
+        "memory": partial(growing.memory, orders or _MEMORY),
+        "simulator": growing.simulator,
+        "throughput": partial(growing.throughput, clouds or CLOUDS, orders or _THROUGHPUT),
+    }
 
 
 def _print(title: str, unit: str, compared: dict[str, Compared]) -> None:

@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from orderflow_cli.package import RECIPES
+
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "benchmarks" / "peers.lock"
 """Made from ``peers.in`` by ``uv pip compile --universal --python-version 3.11 --generate-hashes --no-header
 --constraint requirements.lock``: what the peers and orderflow both use is of the same version."""
 
-HERE = f"{platform.machine()}-manylinux2014"
-"""The platform of the folders whose programs run on this machine, as uv names it."""
+HERE = f"{platform.machine()}-{RECIPES['aws'].platform.partition('-')[2]}"
+"""The platform of the folders whose programs run on this machine, as uv names it: that of the packages, but for the
+processor."""
 
 POWERTOOLS = ("aws-lambda-powertools[parser]", "boto3")
 FUNCTIONS_FRAMEWORK = ("functions-framework", "google-cloud-firestore", "google-cloud-pubsub", "pydantic")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from orderflow import services
 
@@ -11,6 +12,14 @@ CORE = frozenset(
     ("analytics", "email", "fraud", "inventory", "notification", "order", "payment", "push", "shipping", "sms")
 )
 """The core workflow's services, of which some tests speak; others may stand beside them."""
+
+
+def write_package(folder: Path, name: str, **modules: str) -> None:
+    """Write a package of services into a folder: its modules' texts by name."""
+    package = folder / name
+    package.mkdir()
+    for module, text in {"__init__": "", **modules}.items():
+        (package / f"{module}.py").write_text(text, encoding="utf-8")
 
 
 @contextmanager

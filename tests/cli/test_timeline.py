@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from added import added
+from added import added, write_package
 from cli.desk import archive_all, desk, shipped
 from orderflow.envelope import derived_id
 from orderflow.events import OrderCancelled
@@ -150,10 +150,7 @@ SERVICE = Service(
 def test_a_service_that_was_added_is_part_of_the_story(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "shop_beside"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "stamps.py").write_text(STAMPS)
+    write_package(tmp_path, "shop_beside", stamps=STAMPS)
     monkeypatch.syspath_prepend(tmp_path)
     shipped(lab)
     [confirmed] = [event for event in lab.broker.published if event.kind == "OrderConfirmed"]

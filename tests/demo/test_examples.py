@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from added import added
+from added import added, write_package
 from docs.blocks import LOYALTY, code
 from orderflow.services import PACKAGES, SERVICES, VARIABLE
 from orderflow_cli import examples
@@ -31,9 +31,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """The three clouds with every example's services, and the guide's in a package that is elsewhere."""
     packages = [name.replace("-", "_") for name in examples.names()]
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "guided").mkdir()
-    (elsewhere / "guided" / "__init__.py").touch()
-    (elsewhere / "guided" / "loyalty.py").write_text(code(LOYALTY), encoding="utf-8")
+    write_package(elsewhere, "guided", loyalty=code(LOYALTY))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(elsewhere)
         guided = () if "loyalty" in SERVICES else ("guided",)

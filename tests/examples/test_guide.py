@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from added import added
+from added import added, write_package
 from docs.blocks import ITS_TEST, LOYALTY, code
 from orderflow import topology
 from orderflow.services import SERVICES
@@ -20,9 +20,7 @@ def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     """The guide was followed, in a package beside the core's."""
     if "loyalty" in SERVICES:
         pytest.skip("the guide has been followed in this tree: there is a service loyalty")
-    (tmp_path / "guided").mkdir()
-    (tmp_path / "guided" / "__init__.py").touch()
-    (tmp_path / "guided" / "loyalty.py").write_text(code(LOYALTY), encoding="utf-8")
+    write_package(tmp_path, "guided", loyalty=code(LOYALTY))
     monkeypatch.syspath_prepend(tmp_path)
     with added("guided"):
         yield

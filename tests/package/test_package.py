@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -17,10 +16,10 @@ import pytest
 
 from added import added
 from benchmarks.cpu.measure import cloud_event
+from benchmarks.peers import HERE
 from orderflow_cli.package import PYTHON, RECIPES, Package, build
 
 ROOT = Path(__file__).parents[2]
-HERE = f"{platform.machine()}-{RECIPES['aws'].platform.partition('-')[2]}"
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the packages' binaries run on Linux only"),

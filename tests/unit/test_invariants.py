@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from added import added
+from added import added, write_package
 from orderflow.events import CORE, NotificationRequested
 from orderflow.keys import safe_key
 from orderflow.ports import DeadLetter, Document
@@ -125,9 +125,7 @@ SERVICE = Service(
 def test_an_added_service_owes_what_it_does_not_ignore(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "beside").mkdir()
-    (tmp_path / "beside" / "__init__.py").touch()
-    (tmp_path / "beside" / "passing.py").write_text(PASSING, encoding="utf-8")
+    write_package(tmp_path, "beside", passing=PASSING)
     monkeypatch.syspath_prepend(tmp_path)
     with added("beside"):
         found = verdict(lab)

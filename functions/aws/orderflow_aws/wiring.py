@@ -104,14 +104,11 @@ def prepare() -> None:
     provisioned concurrency before anybody waits (docs.aws.amazon.com/lambda/latest/dg/best-practices.html). None of it
     is ever garbage, so the collector does not look for any meanwhile, nor among it later.
     """
-    from orderflow.services import SERVICES, find
+    from orderflow.services import build_models
 
     gc.disable()
     app()
-    if (name := os.environ.get("ORDERFLOW_SERVICE")) in SERVICES:
-        service = find(name)
-        for event in (*service.hears, *service.emits):
-            event.model_rebuild()
+    build_models(os.environ.get("ORDERFLOW_SERVICE"))
     _ = clients().dynamodb, clients().sns
     gc.freeze()
     gc.enable()

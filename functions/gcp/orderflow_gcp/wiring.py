@@ -14,7 +14,7 @@ from orderflow.clock import SystemClock
 from orderflow.ports import Ports, Publisher
 from orderflow.providers import from_environment
 from orderflow.secret import Secret
-from orderflow.services import SERVICES, find
+from orderflow.services import build_models
 from orderflow.settings import Settings
 from orderflow_gcp.deadletters import PubSubDeadLetters
 from orderflow_gcp.objects import GcsObjects
@@ -70,9 +70,6 @@ def prepare() -> None:
     import google.cloud.firestore_v1.services.firestore.transports
     import google.pubsub_v1  # noqa: F401
 
-    if (name := os.environ.get("ORDERFLOW_SERVICE")) in SERVICES:
-        service = find(name)
-        for event in (*service.hears, *service.emits):
-            event.model_rebuild()
+    build_models(os.environ.get("ORDERFLOW_SERVICE"))
     gc.freeze()
     gc.enable()

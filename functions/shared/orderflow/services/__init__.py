@@ -54,6 +54,15 @@ def find(name: str) -> Service[Any]:
     return service
 
 
+def build_models(name: str | None) -> None:
+    """Build the validators of the events that a service hears and emits, which else the first of each kind waits for.
+    Does nothing for what is no service, such as the API."""
+    if name in SERVICES:
+        service = find(name)
+        for event in (*service.hears, *service.emits):
+            event.model_rebuild()
+
+
 def catalogue() -> list[type[Event]]:
     """Every event and version by name: the core's, and those that services declare beside themselves. Imports every
     service."""
