@@ -138,12 +138,12 @@ def show(reporter: Any, file: str | None, profile: str) -> None:
     if file:
         target = Path(file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.with_suffix(".md").write_text(markdown(found, profile), encoding="utf-8")
+        target.with_suffix(".md").write_text(markdown(found, clouds, profile), encoding="utf-8")
         target.with_suffix(".html").write_text(page(found, clouds, profile), encoding="utf-8")
 
 
-def markdown(found: list[Row], profile: str) -> str:
-    """The page for the docs: how each cloud has what each case needs. What failed says so."""
+def markdown(found: list[Row], clouds: list[str], profile: str) -> str:
+    """The page for the docs: how each cloud has what each case needs. What failed says so, and what did not run."""
     lines: list[str] = [INTRODUCTION.format(profile=PROFILES[profile])]
     whys: dict[str, int] = {}
     section = 0
@@ -154,12 +154,15 @@ def markdown(found: list[Row], profile: str) -> str:
                 "",
                 f"### {section}. {SECTIONS[section]}",
                 "",
-                "| case | AWS | Azure | Google Cloud |",
-                "|---|---|---|---|",
+                f"| case | {' | '.join(TITLES[name] for name in clouds)} |",
+                f"|---|{'---|' * len(clouds)}",
             ]
         texts = []
-        for name in CLOUDS:
-            outcome, note = row.cells.get(name, ("skipped", Note(0, "", name, "unsupported", "not run")))
+        for name in clouds:
+            if name not in row.cells:
+                texts.append("not run")
+                continue
+            outcome, note = row.cells[name]
             why = whys.setdefault(note.by, len(whys) + 1)
             texts.append("**FAILED**" if outcome == "failed" else f"{_HOWS[note.how]} [{why}]")
         lines.append(f"| {row.title} | {' | '.join(texts)} |")
@@ -177,7 +180,10 @@ def page(found: list[Row], clouds: list[str], profile: str) -> str:
             body.append(f'<tr><th colspan="{len(clouds) + 1}">{section}. {html.escape(SECTIONS[section])}</th></tr>')
         cells = []
         for name in clouds:
-            outcome, note = row.cells.get(name, ("skipped", Note(0, "", name, "unsupported", "not run")))
+            if name not in row.cells:
+                cells.append('<td class="skipped">not run</td>')
+                continue
+            outcome, note = row.cells[name]
             text = {"passed": _HOWS[note.how], "failed": "failed", "skipped": "unsupported"}[outcome]
             cells.append(f'<td class="{outcome}" title="{html.escape(note.by)}">{text}</td>')
         body.append(f"<tr><td>{html.escape(row.title)}</td>{''.join(cells)}</tr>")
