@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from waiting import wait_until
 
@@ -142,6 +142,23 @@ def test_every_event_comes_twice_and_the_order_ships_once_with_all_invariants_ho
         return "not all" not in page.locator("#said").inner_text()
 
     wait_until(holds, "the duplicates to come to rest", 60)
+
+
+def test_a_box_stays_as_it_was_clicked_until_the_room_has_been_told_or_could_not_be(
+    page: Page, trouble: list[str]
+) -> None:
+    held: list[Route] = []
+    page.route("**/twice", lambda route: held.append(route))  # noqa: PLW0108  # Playwright marks what it calls.
+    page.get_by_label("Every event comes twice").check()
+    page.evaluate("document.querySelector('.part-looks .scroll').dataset.before = 'the click'")
+    expect(page.locator(".part-looks .scroll:not([data-before])")).to_be_visible(timeout=PATIENCE_MS)
+
+    expect(page.get_by_label("Every event comes twice")).to_be_checked()
+
+    held.pop().abort()
+    expect(page.get_by_label("Every event comes twice")).not_to_be_checked(timeout=PATIENCE_MS)
+    assert ["ERR_FAILED" in line for line in trouble] == [True]
+    trouble.clear()
 
 
 def test_a_gateway_is_broken_the_breaker_opens_orders_wait_and_all_heals(page: Page) -> None:

@@ -27,6 +27,7 @@ class Twice:
         self._seen: set[str] = set()
         self._begins = False
         self.on = False
+        self.switched = 0
         self.repeated = 0
         self.last_error = ""
 
@@ -34,11 +35,13 @@ class Twice:
         """Repeat what is archived from now on, or nothing any more."""
         self._begins = on and not self.on
         self.on = on
+        self.switched += 1
         self._changed.set()
 
     def shown(self) -> dict[str, Any]:
-        """What it does and has done."""
-        return {"on": self.on, "repeated": self.repeated, "last_error": self.last_error}
+        """What it does and has done; ``switched`` counts the orders it was given, so that who gave one knows what was
+        looked at before."""
+        return {"on": self.on, "switched": self.switched, "repeated": self.repeated, "last_error": self.last_error}
 
     async def run(self) -> None:
         """Repeat until cancelled, while it is on."""

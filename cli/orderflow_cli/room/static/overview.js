@@ -202,8 +202,14 @@ function showRate() {
   }
 }
 
+// The box shows what is, unless it was just clicked: a look that was on its way then says what was before.
+const switched = {};
+
 function showTwice() {
-  byId("twice").on.checked = chosen().some((cloud) => shown[cloud].looks?.twice.on);
+  const known = chosen().map((cloud) => ({ on: false, switched: 0, ...shown[cloud].looks?.twice, cloud }));
+  if (known.every((each) => each.switched >= (switched[each.cloud] ?? 0))) {
+    byId("twice").on.checked = known.some(({ on }) => on);
+  }
 }
 
 function drawHosts() {
@@ -254,7 +260,12 @@ byId("load").per_second.addEventListener("change", ({ target: slider }) => {
 });
 byId("twice").on.addEventListener("change", ({ target: box }) => {
   onEach(`Every event twice: ${box.checked ? "on" : "off"}`, async (cloud) => {
-    await tell(`/api/${cloud}/twice`, { on: box.checked });
+    switched[cloud] = Infinity;
+    const told = await tell(`/api/${cloud}/twice`, { on: box.checked }).catch((error) => {
+      switched[cloud] = 0;
+      throw error;
+    });
+    switched[cloud] = told.switched;
     return "set";
   });
 });
