@@ -5,6 +5,7 @@ lasts. Some are the real bugs of other systems of this kind.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
@@ -14,7 +15,7 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from orderflow import api, claims, deadletters, driver, files, processing, sweeper
+from orderflow import api, claims, deadletters, driver, files, processing, signatures, sweeper
 from orderflow.attempts import Attempts
 from orderflow.breaker import Breakers
 from orderflow.envelope import Envelope, decode, derived_id
@@ -26,6 +27,7 @@ from orderflow.service import Call, Commit, Declined, Fail, Intend, Service, Una
 from orderflow.services import _channels as channels
 from orderflow.services import find, inventory, notification, order, payment, shipping
 from orderflow.settings import Settings
+from orderflow.signatures import Signatures
 from orderflow.state import State
 from orderflow.steps import Get, Publish, PublishAll, Put, Remove, Resend, Steps
 from orderflow_local.memory import MemoryObjects
@@ -61,6 +63,7 @@ HASTY = Settings(conflict_tries=2, log_level="ERROR")
 SUSPICIOUS = Settings(elevated_from=10, high_from=50, suspect_from=100, log_level="ERROR")
 SWEPT = Settings(sweep_after=1.0, sweep_cap=8.0, log_level="ERROR")
 REFUSING = Weather(refused_refunds=0.5, lasts=20.0)
+SIGNED = Settings(signatures="require", log_level="ERROR")
 STALLING = Weather(stall=0.3, lasts=600.0)
 PATIENT = Settings(breaker_failures=1000, sweep_after=60.0, log_level="ERROR")
 
@@ -803,3 +806,45 @@ def refuses_unfetched_data() -> AbstractContextManager[Any]:
             raise claims.BadClaim(str(error)) from None
 
     return patch.object(processing, "redeem", wrong)
+
+
+# Signed events
+
+
+@bug("signatures are not looked at", settings=SIGNED)
+def looks_at_no_signature() -> AbstractContextManager[Any]:
+    return patch.object(Signatures, "fault", lambda self, envelope: None)
+
+
+@bug("an event that nobody signed is believed", settings=SIGNED)
+def believes_the_unsigned() -> AbstractContextManager[Any]:
+    fault = Signatures.fault
+
+    def wrong(self: Signatures, envelope: Envelope) -> str | None:
+        return None if envelope.extension("signature") is None else fault(self, envelope)
+
+    return patch.object(Signatures, "fault", wrong)
+
+
+@bug("a signature is good for any event", settings=SIGNED)
+def compares_no_content() -> AbstractContextManager[Any]:
+    return patch.object(signatures, "_mac", lambda key, header, envelope: hmac.digest(key, header.encode(), sha256))
+
+
+@bug("any key's signature is good", settings=SIGNED)
+def compares_no_key() -> AbstractContextManager[Any]:
+    mac = signatures._mac
+    return patch.object(signatures, "_mac", lambda key, header, envelope: mac(b"", header, envelope))
+
+
+@bug("what cannot be checked just now is refused", settings=SIGNED)
+def refuses_the_unchecked() -> AbstractContextManager[Any]:
+    doubt = Shell.doubt
+
+    def wrong(self: Shell, envelope: Envelope) -> Steps[str | None]:
+        try:
+            return (yield from doubt(self, envelope))
+        except Unavailable as error:
+            return str(error)
+
+    return patch.object(Shell, "doubt", wrong)

@@ -25,6 +25,7 @@ from orderflow.steps import (
     Remove,
     Resend,
     Step,
+    Verify,
     WriteArchive,
 )
 from simulation.weather import DELIVERY_FAULTS, PUBLISH_FAULTS, PUT_FAULTS, REQUEST_FAULTS, STEP_FAULTS
@@ -67,6 +68,7 @@ _NAMES: dict[type, str] = {
     ReadDrop: "read drop",
     ReadArchive: "read archive",
     WriteArchive: "write archive",
+    Verify: "verify",
 }
 
 _RARE_KINDS = (Query, Bury, Resend, Remove, ReadDrop, ReadArchive, WriteArchive)
@@ -98,7 +100,9 @@ def possible() -> dict[str, tuple[str, ...]]:
     steps |= {f"query {name}": STEP_FAULTS for name in sorted(indexed)}
     steps |= {f"ask {name}.{method}": STEP_FAULTS for name in asked for method in METHODS.get(name, ("send",))}
     steps["publish"] = STEP_FAULTS + PUBLISH_FAULTS
-    steps |= dict.fromkeys(("bury", "resend", "remove", "read drop", "read archive", "write archive"), STEP_FAULTS)
+    steps |= dict.fromkeys(
+        ("bury", "resend", "remove", "read drop", "read archive", "write archive", "verify"), STEP_FAULTS
+    )
     steps |= {f"deliver to {each.name}": DELIVERY_FAULTS for each in services}
     steps["answer request"] = REQUEST_FAULTS
     return {step: faults for step, faults in steps.items() if step not in IMPOSSIBLE_STEPS}

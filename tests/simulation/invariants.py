@@ -25,6 +25,9 @@ from simulation.workers import ADDRESS_GONE, Fleet
 from simulation.workload import Workload
 from simulation.world import Violation, World
 
+UNBELIEVED = ("unsigned", "bad-signature")
+"""Why a message is put aside that none of ours has sent."""
+
 CLOCKS_APART_S = 10.0
 """At most so far a process's clock is from the world's: twice what `Weather.draw` has."""
 
@@ -74,7 +77,10 @@ class Watch:
         committed = self.emitted.get(envelope.id)
         if committed is None:
             raise Violation(f"{envelope.kind} {envelope.id} was published but not committed")
-        if committed != envelope.to_dict():
+        said = envelope.to_dict()
+        if "signature" in said:
+            said = {name: value for name, value in said.items() if name != "signature"}
+        if committed != said:
             raise Violation(f"{envelope.kind} {envelope.id} was published with other content than was committed")
 
     def let_go(self, published: Container[str], service: str, event_id: str) -> None:
@@ -173,6 +179,10 @@ def at_rest(
     for service, body in workload.poison:
         if (service, body) not in buried:
             yield f"I6: a message that {service} could not read is in no DLQ: {body!r}", "poison"
+    unbelieved = {(letter.service, letter.event_id) for letter in broker.buried if letter.reason in UNBELIEVED}
+    for service, envelope in workload.foreign:
+        if (service, envelope.id) not in unbelieved:
+            yield f"R-SEC-3: {service} believed {envelope.kind} {envelope.id}, which none of ours signed", envelope.id
     for letter in broker.buried:
         original = broker.published.get(letter.event_id)
         if original and not original[0].attributes().items() <= letter.attributes.items():

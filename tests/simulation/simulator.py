@@ -21,6 +21,7 @@ from orderflow.ports import DeadLetter, Ports
 from orderflow.service import Limits
 from orderflow.services import SERVICES, find
 from orderflow.settings import Settings
+from orderflow.signatures import SigningPublisher
 from orderflow.steps import Remove, Resend, Steps
 from orderflow_local.memory import MemoryObjects, MemorySecrets
 from simulation.broker import Broker
@@ -29,11 +30,12 @@ from simulation.invariants import Watch, at_rest, awaited
 from simulation.memo import memoised
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.profiles import PROFILES, Profile
+from simulation.signing import required, signatures
 from simulation.store import SimulatedStore
 from simulation.weather import Weather, draw_settings
 from simulation.workers import FILES, Fleet, Invocation
 from simulation.workload import Workload
-from simulation.world import BEGIN, Violation, World
+from simulation.world import BEGIN, SkewedClock, Violation, World
 
 CORE = ("order", "inventory", "payment", "shipping", "fraud")
 """The services that the invariants are about; the others take part in every tenth run or so."""
@@ -135,6 +137,8 @@ class Run:
             # A breaker that opens late lets messages use up their attempts.
             drawn_weather, drawn_settings = drawn_weather.worst(), replace(drawn_settings, breaker_failures=20)
             drawn_everybody, drawn_orders = True, 4
+        if required(seed):
+            drawn_settings = replace(drawn_settings, signatures="require")
         self.weather = weather or (drawn_weather if only is None else drawn_weather.only(only))
         self.settings = settings or drawn_settings
         self.orders = drawn_orders if orders is None else orders
@@ -154,15 +158,18 @@ class Run:
         }
         self.bucket = bucket = Bucket(self.world)
         bucket.weather = self.weather
+        signed = signatures(SkewedClock(self.world, 0.0)) if self.settings.signatures == "require" else None
+        topic = SigningPublisher(self.broker, signed) if signed else self.broker
         ports = Ports(
             store=self.store,
-            publisher=ClaimingPublisher(self.broker, bucket, most_bytes(seed)),
+            publisher=ClaimingPublisher(topic, bucket, most_bytes(seed)),
             dead_letters=self.broker,
             archive=bucket,
             drop=MemoryObjects(),
             clock=_NoClock(),
             dependencies=dependencies,
             secrets=MemorySecrets(),
+            signatures=signed,
         )
         self.broker.whole = partial(whole, ports)
         self.fleet = Fleet(self.world, ports, self.broker, self.settings, self.weather, self.profile, limits)

@@ -34,7 +34,8 @@ def test_every_fault_meets_every_step() -> None:
         weather = Weather.draw(random).worst()
         if seed >= AIMED_AFTER:
             weather = aimed(weather, missing(hit))
-        settings = replace(draw_settings(random), breaker_failures=20)
+        signatures = "require" if seed % 3 == 0 else "off"
+        settings = replace(draw_settings(random), breaker_failures=20, signatures=signatures)
         profile = profiles[seed % len(profiles)]
         result = simulate(seed, profile, weather=weather, settings=settings, everybody=True, orders=4)
         assert not result.violations, result.report()

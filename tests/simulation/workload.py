@@ -6,16 +6,19 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from orderflow.envelope import Envelope
 from orderflow.http import Request, Response
 from orderflow.keys import safe_key
 from orderflow.ports import Document
+from orderflow.services import find
 from orderflow.services.inventory import Stock, stock_key
 from orderflow.settings import Settings
 from simulation.broker import Broker
+from simulation.signing import WAYS, foreign
 from simulation.store import SimulatedStore
 from simulation.weather import Weather
 from simulation.workers import FILES, Fleet, Invocation
-from simulation.world import Violation, World
+from simulation.world import SkewedClock, Violation, World
 
 TIMEOUT_S = 15.0
 PRICES = {"A": 1_000, "B": 30_000, "C": 120_000}
@@ -53,10 +56,13 @@ class Workload:
         self.poison: list[tuple[str, bytes]] = []
         """What was put into queues that is none of ours."""
         self.forged: list[tuple[str, bytes]] = []
-        """Messages with the id of an event and other content, which nobody may handle."""
+        """Messages that look like events and are none of ours, which nobody may handle."""
+        self.foreign: list[tuple[str, Envelope]] = []
+        """Those of them that no key of ours has signed, where signatures are required."""
         self.customers: list[str] = []
         self.last = 0.0
         self._world = world
+        self._clock = SkewedClock(world, 0.0)
         self._store = store
         self._broker = broker
         self._fleet = fleet
@@ -94,6 +100,8 @@ class Workload:
             self._world.after(random.random() * spread, self._poison)
         for _ in range(random.choice((0, 0, 1))):
             self._world.after(random.random() * spread, self._forge, 20)
+        for way in WAYS if self._settings.signatures == "require" else ():
+            self._world.after(random.random() * (spread + 10.0), self._send_foreign, way, 20)
         for _ in range(self._weather.outages):
             at = random.random() * (self.last + 60.0)
             self._world.after(at, self._outage, random.choice((5.0, 20.0, 60.0, 300.0, 7200.0)) * random.random())
@@ -304,6 +312,21 @@ class Workload:
             body = forged.to_bytes()
             self.forged.append(("payment", body))
             self._broker.enqueue("payment", body, forged.attributes(), forged.subject, forged.id)
+
+    def _send_foreign(self, way: str, tries: int) -> None:
+        """Somebody sends a service that would act on it an event that none of ours has published."""
+        published = [envelopes[0] for envelopes in self._broker.published.values()]
+        if not published:
+            if tries:
+                self._world.after(5.0, self._send_foreign, way, tries - 1)
+            return
+        envelope = foreign(self._world.random.choice(published), way, self._clock)
+        services = [name for name in self._broker.filters if find(name).lets_through(envelope.to_dict())]
+        if services:
+            service, body = self._world.random.choice(services), envelope.to_bytes()
+            self.forged.append((service, body))
+            self.foreign.append((service, envelope))
+            self._broker.enqueue(service, body, envelope.attributes(), envelope.subject, envelope.id)
 
     def _outage(self, seconds: float) -> None:
         name = self._world.random.choice(("topic", "topic", *sorted(self._fleet.ports.dependencies)))

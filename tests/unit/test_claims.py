@@ -98,6 +98,12 @@ def test_a_claim_is_small_and_says_everything_but_the_data(lab: Lab) -> None:
     assert decode(body).attributes() == envelope.attributes(), "subscriptions filter it like any other"
 
 
+def test_a_claim_that_is_changed_is_still_a_claim(lab: Lab) -> None:
+    body, _ = claimed(lab, large())
+
+    assert isinstance(decode(body).replace(signature="s"), Claim)
+
+
 def test_the_largest_event_that_travels_fits_every_broker_with_a_reason_however_it_is_written() -> None:
     """In ASCII a character of two bytes takes six; Service Bus leaves 192 KB of its 256 beside the properties."""
     longest = 3 * MOST_BYTES

@@ -109,7 +109,7 @@ class Envelope:
 
     def replace(self, **changes: Any) -> Envelope:
         """The same event but for some attributes, unchecked."""
-        return Envelope.trusted({**self._content, **changes})
+        return type(self).trusted({**self._content, **changes})
 
     @property
     def id(self) -> str:
