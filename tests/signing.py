@@ -21,4 +21,13 @@ def key_set(*names: str) -> str:
 
 def signatures(*names: str) -> Signatures:
     """Somebody who has these keys."""
-    return Signatures(Secret(MemorySecrets({"signing": key_set(*names)}), "signing", SystemClock()))
+    return _holding(key_set(*names))
+
+
+def impostor(name: str) -> Signatures:
+    """Somebody who has the stranger's key and gives it the id of this one."""
+    return _holding(key_set("stranger").replace("stranger", name))
+
+
+def _holding(value: str) -> Signatures:
+    return Signatures(Secret(MemorySecrets({"signing": value}), "signing", SystemClock()))

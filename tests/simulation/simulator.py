@@ -24,18 +24,19 @@ from orderflow.settings import Settings
 from orderflow.signatures import SigningPublisher
 from orderflow.steps import Remove, Resend, Steps
 from orderflow_local.memory import MemoryObjects, MemorySecrets
+from signing import signatures
 from simulation.broker import Broker
 from simulation.bucket import Bucket, most_bytes, whole
 from simulation.invariants import Watch, at_rest, awaited
 from simulation.memo import memoised
 from simulation.outside import Carrier, Gateway, Messenger
 from simulation.profiles import PROFILES, Profile
-from simulation.signing import required, signatures
+from simulation.signing import KEY, required
 from simulation.store import SimulatedStore
 from simulation.weather import Weather, draw_settings
 from simulation.workers import FILES, Fleet, Invocation
 from simulation.workload import Workload
-from simulation.world import BEGIN, SkewedClock, Violation, World
+from simulation.world import BEGIN, Violation, World
 
 CORE = ("order", "inventory", "payment", "shipping", "fraud")
 """The services that the invariants are about; the others take part in every tenth run or so."""
@@ -158,7 +159,7 @@ class Run:
         }
         self.bucket = bucket = Bucket(self.world)
         bucket.weather = self.weather
-        signed = signatures(SkewedClock(self.world, 0.0)) if self.settings.signatures == "require" else None
+        signed = signatures(KEY) if self.settings.signatures == "require" else None
         topic = SigningPublisher(self.broker, signed) if signed else self.broker
         ports = Ports(
             store=self.store,

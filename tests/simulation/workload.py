@@ -18,7 +18,7 @@ from simulation.signing import WAYS, foreign
 from simulation.store import SimulatedStore
 from simulation.weather import Weather
 from simulation.workers import FILES, Fleet, Invocation
-from simulation.world import SkewedClock, Violation, World
+from simulation.world import Violation, World
 
 TIMEOUT_S = 15.0
 PRICES = {"A": 1_000, "B": 30_000, "C": 120_000}
@@ -62,7 +62,6 @@ class Workload:
         self.customers: list[str] = []
         self.last = 0.0
         self._world = world
-        self._clock = SkewedClock(world, 0.0)
         self._store = store
         self._broker = broker
         self._fleet = fleet
@@ -320,7 +319,7 @@ class Workload:
             if tries:
                 self._world.after(5.0, self._send_foreign, way, tries - 1)
             return
-        envelope = foreign(self._world.random.choice(published), way, self._clock)
+        envelope = foreign(self._world.random.choice(published), way)
         services = [name for name in self._broker.filters if find(name).lets_through(envelope.to_dict())]
         if services:
             service, body = self._world.random.choice(services), envelope.to_bytes()
