@@ -130,14 +130,14 @@ class CloudRun:
         """Drop the files into the object store as a supplier would, and let the customers leave their addresses."""
         fill_shelves(self._ports, self.workload, f"demo-{self.seed}")
         for person in (*PEOPLE, HERMIT):
-            _retried(lambda person=person: self._clients[person.id].put("/customers/me", json=person.contact))  # type: ignore[misc]
+            self._ask(lambda person=person: self._clients[person.id].put("/customers/me", json=person.contact))  # type: ignore[misc]
         self._await("the stock files to be loaded", lambda: shelves_full(self._ports, self.workload.stock))
 
     def _place(self, wish: Wish) -> None:
         client = self._clients[wish.customer]
         headers = {"idempotency-key": wish.key}
         answers = [
-            _retried(lambda: client.post("/orders", json=wish.body, headers=headers)) for _ in range(1 + wish.again)
+            self._ask(lambda: client.post("/orders", json=wish.body, headers=headers)) for _ in range(1 + wish.again)
         ]
         answer = answers[0]
         if answer.status_code != 202:
@@ -148,7 +148,7 @@ class CloudRun:
             raise RuntimeError(f"{self.name}: the same idempotency key gave different answers: {answers}")
         self._orders[order_id] = wish
         if wish.cancel:
-            _retried(lambda: client.post(f"/orders/{order_id}/cancel"))
+            self._ask(lambda: client.post(f"/orders/{order_id}/cancel"))
         self.advance("placed", len(self._orders))
 
     def _publish_poison(self) -> str:
@@ -200,7 +200,7 @@ class CloudRun:
             cursor: str | None = None
             while True:
                 query = {"limit": "100", **({"cursor": cursor} if cursor else {})}
-                page = _retried(lambda c=customer, q=query: self._clients[c].get("/orders", params=q)).json()  # type: ignore[misc]
+                page = self._ask(lambda c=customer, q=query: self._clients[c].get("/orders", params=q)).json()  # type: ignore[misc]
                 found |= {order["order_id"]: order for order in page["orders"]}
                 cursor = page["next_cursor"]
                 if not cursor:
@@ -254,6 +254,23 @@ class CloudRun:
                 wrong.append(f"{order['order_id']} ({wish.story}) ended as {code}, not {' or '.join(wish.expect)}")
         return wrong
 
+    def _ask(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """Send, and again while the API says that it is unavailable or its host is just coming back. Every request of
+        the demo may safely be repeated. Raises `Stuck` where it stays so."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = send()
+            except httpx.TransportError as error:
+                failure = f"{type(error).__name__} {error}"
+            else:
+                if answer.status_code < 500:
+                    return answer
+                failure = f"{answer.status_code} {answer.text[:200]}"
+            if time.monotonic() > deadline:
+                raise Stuck(f"{self.name}: the API did not serve a request for {PATIENCE_SECONDS:.0f} s: {failure}")
+            time.sleep(0.25)
+
     def _await(self, what: str, ready: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
@@ -266,19 +283,3 @@ def _hearers_of_poison() -> int:
     """How many services the poison message reaches: those that hear an OrderPlaced of no tier."""
     attributes = {"kind": OrderPlaced.kind(), "category": OrderPlaced.category}
     return sum(find(name).lets_through(attributes) for name in SERVICES)
-
-
-def _retried(send: Callable[[], httpx.Response]) -> httpx.Response:
-    """Send, and again while the API says that it is unavailable or its host is just coming back. Every request of the
-    demo may safely be repeated."""
-    for attempt in range(40):
-        try:
-            answer = send()
-        except httpx.TransportError:
-            if attempt == 39:
-                raise
-        else:
-            if answer.status_code < 500:
-                return answer
-        time.sleep(0.25)
-    return answer

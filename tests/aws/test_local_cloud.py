@@ -154,6 +154,11 @@ def test_a_killed_runtime_comes_back_and_its_message_too(cloud: Cloud, envelope:
     assert killed not in {host.pid for host in cloud.local.hosts()}
 
 
+def test_a_runtime_killed_while_it_answers_has_answered_nothing(cloud: Cloud, envelope: MakeEnvelope) -> None:
+    cloud.publisher.publish([envelope(41, "Hanging", data={"tear": True})])
+    assert cloud.noted("shipping.event-41.2")["pid"] != cloud.noted("shipping.event-41.1")["pid"]
+
+
 def test_a_dropped_file_reaches_its_handler_also_when_its_runtime_was_killed(cloud: Cloud) -> None:
     def pids() -> set[int]:
         return {host.pid for host in cloud.local.hosts() if host.name == "files"}
