@@ -204,12 +204,13 @@ def test_ctrl_c_waits_for_terraform_and_says_what_became_of_the_lock(
         start_new_session=True,
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == "applying":
-            break
-    for _ in range(times):
+    assert process.stderr is not None
+    assert "applying\n" in iter(process.stdout.readline, "")
+    for time in range(times):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to Terraform
         assert process.stdout.readline().strip() == "heard", process.communicate(timeout=60)
+        if time == 0:  # Until both have heard it: two signals that arrive before one is handled are one.
+            assert any(line.startswith("orderflow: stopping") for line in process.stderr)
     _, errors = process.communicate(timeout=60)
 
     assert process.returncode == Exit.INTERRUPTED, errors
