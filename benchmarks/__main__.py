@@ -31,6 +31,9 @@ Bench = Callable[[int, bool, Callable[[int], None]], dict[str, Any]]
 WIDE = 150
 """Columns of a table that shows several figures."""
 
+_SMALL = 0.02
+"""Of a start: what is less is not shown."""
+
 _THROUGHPUT = 200
 _MEMORY = 10_000
 """Orders, unless told."""
@@ -76,6 +79,15 @@ def _cpu(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str,
     return {"cpu_us_a_record": as_json(compared)}
 
 
+def _steps(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
+    events, passes = (2, 1) if smoke else (100, 5)
+    answers = measure({"steps": partial(cpu.steps, events, passes)}, rounds, progress)["steps"]
+    compared = against(cpu.WHOLE, {name: [answer[name] for answer in answers] for name in answers[0]})
+    _print(f"Processor time of each step: median, least and most of {rounds} rounds", "us a record", compared)
+    console.print(f"The ratio is to {cpu.WHOLE!r}, round by round.\n")
+    return {"steps_us_a_record": as_json(compared)}
+
+
 def _cold(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
     report: dict[str, Any] = {}
     with cold.programs(installed=smoke) as made:
@@ -91,6 +103,22 @@ def _cold(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str
         console.print(f"The ratio of {cloud} is to {reference!r}, round by round.")
     console.print()
     return report
+
+
+def _imports(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
+    with cold.programs(installed=smoke) as made:
+        starts = {cloud: next(iter(programs.values())) for cloud, programs in made.items()}
+        answers = measure({cloud: start.imports for cloud, start in starts.items()}, rounds, progress)
+    report: dict[str, Any] = {}
+    for cloud, found in answers.items():
+        figures = {part: [answer.get(part, 0.0) for answer in found] for part in found[0]}
+        compared = against(cold.WHOLE, figures)
+        least = 0 if smoke else _SMALL
+        shown = {part: each for part, each in compared.items() if each.ratio.middle >= least}
+        _print(f"What orderflow's first event imports, {cloud}", "ms of the clock", shown)
+        report[cloud] = as_json(compared)
+    console.print(f"By `-X importtime`, which is slower itself; parts of less than {_SMALL:.0%} are left out.\n")
+    return {"imports_ms": report}
 
 
 def _http(rounds: int, smoke: bool, progress: Callable[[int], None]) -> dict[str, Any]:
@@ -139,7 +167,9 @@ def _benches(orders: int | None, clouds: Sequence[str] | None) -> dict[str, Benc
     """By name, in the order in which they are run; those that take ``orders`` have a number of their own."""
     return {
         "cpu": _cpu,
+        "steps": _steps,
         "cold": _cold,
+        "imports": _imports,
         "http": _http,
         "size": _size,
         "growth": growing.growth,

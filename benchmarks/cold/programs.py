@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from compileall import compile_dir
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cpu.measure import cloud_event, lambda_event
@@ -24,17 +27,22 @@ REFERENCES = {
     "gcp": "SDKs alone (functions-framework, pubsub, firestore)",
 }
 
-Program = Callable[[], tuple[float, float]]
-"""Runs once. Answers milliseconds of processor time, and of the clock."""
+WHOLE = "the whole start"
+
+_IMPORTED = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
+"""A module's own microseconds, and its name (docs.python.org/3/using/cmdline.html#cmdoption-X)."""
+
+_SHARED_NAMESPACES = {"azure": 1, "google": 2}
+"""Namespaces that several packages share, and how many more names tell them apart."""
 
 
 @contextmanager
-def programs(*, installed: bool = False) -> Iterator[dict[str, dict[str, Program]]]:
+def programs(*, installed: bool = False) -> Iterator[dict[str, dict[str, Start]]]:
     """By cloud and name, while the stand-in of the clouds' services runs. With ``installed`` they run in the
     developer's environment and not in packages of their own: that is quick to make, and good for no figures."""
     compile_dir(ROOT / "benchmarks", quiet=1)
     with stand_in() as environment:
-        made: dict[str, dict[str, Program]] = {}
+        made: dict[str, dict[str, Start]] = {}
         for cloud, ours, theirs, module, bare in (
             ("aws", "orderflow, Lambda entrypoint", REFERENCES["aws"], "powertools", "SDK alone (boto3)"),
             ("azure", "orderflow, function app", "bare function app", "functions_azure", REFERENCES["azure"]),
@@ -47,9 +55,9 @@ def programs(*, installed: bool = False) -> Iterator[dict[str, dict[str, Program
             main = {"BENCH_SOURCE": str((source[1] if installed else own[0]) / "main.py")}
             every = environment[cloud]
             made[cloud] = {
-                ours: _program(f"orderflow_{cloud}", own, every | main),
-                theirs: _program(module, others, every),
-                bare: _program(f"sdk_{cloud}", others, every),
+                ours: Start(f"orderflow_{cloud}", own, every | main),
+                theirs: Start(module, others, every),
+                bare: Start(f"sdk_{cloud}", others, every),
             }
         yield made
 
@@ -58,24 +66,55 @@ def _peer(cloud: str) -> Path:
     return folder(*{"aws": POWERTOOLS, "azure": AZURE_FUNCTIONS, "gcp": FUNCTIONS_FRAMEWORK}[cloud])
 
 
-def _program(module: str, path: list[Path], environment: dict[str, str]) -> Program:
-    def run() -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A program: the module of this package that it is, the folders on its path, and its environment."""
+
+    module: str
+    path: Sequence[Path]
+    environment: Mapping[str, str]
+
+    def __call__(self) -> tuple[float, float]:
+        """Run once. Answers milliseconds of processor time, and of the clock."""
+        began = time.monotonic_ns()
+        told, _ = self._run()
+        return told["cpu_ns"] / 1e6, (told["clock_ns"] - began) / 1e6
+
+    def imports(self) -> dict[str, float]:
+        """Run once under ``-X importtime``. Answers milliseconds of the clock by what was imported, with `WHOLE`."""
+        began = time.monotonic_ns()
+        told, output = self._run("-X", "importtime")
+        parts: Counter[str] = Counter()
+        for line in output.splitlines():
+            if found := _IMPORTED.match(line):
+                parts[part_of(found[2])] += int(found[1])
+        whole = (told["clock_ns"] - began) / 1e6
+        imported = {part: microseconds / 1e3 for part, microseconds in parts.most_common()}
+        return {WHOLE: whole, "everything imported": sum(imported.values()), **imported}
+
+    def _run(self, *options: str) -> tuple[dict[str, int], str]:
         with tempfile.TemporaryDirectory() as temporary:
             answer = Path(temporary) / "answer.json"
             # -S: what is installed beside this interpreter is not seen.
-            command = [sys.executable, "-S", "-P", "-m", f"benchmarks.cold.{module}"]
-            found = os.pathsep.join(map(str, [*path, ROOT]))
-            variables = {**environment, "PYTHONPATH": found, "BENCH_ANSWER": str(answer)}
-            began = time.monotonic_ns()
+            command = [sys.executable, "-S", "-P", *options, "-m", f"benchmarks.cold.{self.module}"]
+            found = os.pathsep.join(map(str, [*self.path, ROOT]))
+            variables = {**self.environment, "PYTHONPATH": found, "BENCH_ANSWER": str(answer)}
             run = subprocess.run(
                 command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
             )
             if run.returncode or not answer.exists():
                 raise RuntimeError(f"{' '.join(command)} failed:\n{run.stdout.strip()[-3000:]}")
-            told = json.loads(answer.read_text())
-        return told["cpu_ns"] / 1e6, (told["clock_ns"] - began) / 1e6
+            return json.loads(answer.read_text()), run.stdout
 
-    return run
+
+def part_of(module: str) -> str:
+    """What a module belongs to: Python itself, orderflow, or a package (of a namespace that many share, one in it)."""
+    first, *rest = module.split(".")
+    if first in sys.stdlib_module_names or first in ("sitecustomize", "usercustomize", "__editable__"):
+        return "Python's own modules"
+    if first.startswith("orderflow"):
+        return "orderflow"
+    return ".".join([first, *rest[: _SHARED_NAMESPACES.get(first, 0)]])
 
 
 @contextmanager

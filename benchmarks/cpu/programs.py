@@ -10,10 +10,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.peers import AZURE_FUNCTIONS, FUNCTIONS_FRAMEWORK, POWERTOOLS, ROOT, folder
 
 REFERENCE = "json and dicts"
+WHOLE = "all, by the Lambda entrypoint"
 
 
 def programs(events: int, passes: int, *, installed: bool = False) -> dict[str, Callable[[], float]]:
@@ -26,7 +28,7 @@ def programs(events: int, passes: int, *, installed: bool = False) -> dict[str, 
     def program(
         module: str, peer: Path | None = None, *, log: bool = False, telemetry: bool = False
     ) -> Callable[[], float]:
-        return lambda: _run(module, peer, log, telemetry, events, passes)
+        return lambda: median(_run(module, peer, log, telemetry, events, passes))
 
     return {
         REFERENCE: program("floor"),
@@ -42,7 +44,14 @@ def programs(events: int, passes: int, *, installed: bool = False) -> dict[str, 
     }
 
 
-def _run(module: str, peer: Path | None, log: bool, telemetry: bool, events: int, passes: int) -> float:
+def steps(events: int, passes: int) -> dict[str, float]:
+    """Microseconds of processor time a record, by step of the shell's way: `benchmarks.cpu.steps`."""
+    figures: dict[str, float] = _run("steps", None, False, False, events, passes)
+    return figures
+
+
+def _run(module: str, peer: Path | None, log: bool, telemetry: bool, events: int, passes: int) -> Any:
+    """What a module wrote as its answer."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, [peer, ROOT] if peer else [ROOT, ROOT / "functions" / "azure"])),
@@ -63,5 +72,4 @@ def _run(module: str, peer: Path | None, log: bool, telemetry: bool, events: int
         )
         if run.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{run.stderr.strip()[-2000:]}")
-        figures: list[float] = json.loads(answer.read_text())
-        return median(figures)
+        return json.loads(answer.read_text())

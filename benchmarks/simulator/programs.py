@@ -30,7 +30,8 @@ class Speeds:
         rounds: dict[str, Callable[[int], tuple[int, int]]] = {
             REFERENCE: _plain,
             "the real shell, in memory": _shell,
-            "the simulator, with faults": _Simulator(),
+            "the simulator, without faults": _Simulator(fair=True),
+            "the simulator, with faults": _Simulator(fair=False),
         }
 
         def program(name: str) -> Callable[[], float]:
@@ -68,17 +69,19 @@ def _shell(sagas: int) -> tuple[int, int]:
 
 
 class _Simulator:
-    def __init__(self) -> None:
+    def __init__(self, fair: bool) -> None:
         self._seed = 0
+        self._fair = fair
 
     def __call__(self, sagas: int) -> tuple[int, int]:
         from simulation import simulate
         from simulation.profiles import PROFILES
+        from simulation.weather import Weather
 
         done = messages = 0
         while done < sagas:
             for profile in PROFILES:
-                result = simulate(self._seed, profile)
+                result = simulate(self._seed, profile, weather=Weather() if self._fair else None)
                 if result.violations:
                     raise AssertionError(result.report())
                 done += result.sagas

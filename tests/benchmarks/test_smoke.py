@@ -25,6 +25,11 @@ def test_every_program_runs_and_does_its_work(tmp_path: Path) -> None:
     assert len(compared) == 10
     assert all(each["figure"]["least"] > 0 for each in compared.values())
     assert compared["json and dicts"]["ratio"] == {"least": 1.0, "middle": 1.0, "most": 1.0}
+    assert len(measured["steps_us_a_record"]) == 9
+    assert all(each["figure"]["least"] > 0 for each in measured["steps_us_a_record"].values())
+    for cloud, parts in measured["imports_ms"].items():
+        imported = parts.pop("everything imported")["figure"]["least"]
+        assert parts["pydantic"]["figure"]["least"] < imported < parts["the whole start"]["figure"]["least"], cloud
     for kind in ("cold_cpu_ms", "cold_wall_ms"):
         assert measured[kind].keys() == {"aws", "azure", "gcp"}
         assert all(each["figure"]["least"] > 0 for cloud in measured[kind].values() for each in cloud.values())
