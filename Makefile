@@ -44,6 +44,10 @@ conformance-full: $(VENV)/.ready ## Hold the cases that take too long for every 
 		CONFORMANCE_PROFILE=full CONFORMANCE_REPORT=build/conformance/full $(RUN)/python -m pytest tests/conformance \
 		--junitxml=build/conformance/junit-full.xml $(ARGS)
 
+.PHONY: conformance-bugs
+conformance-bugs: $(VENV)/.ready ## Plant bugs in the adapters one at a time and see which case of the suite fails (CLOUD=aws for one; hours)
+	@PYTHONPATH=tests $(RUN)/python -m conformance.planting --cloud $(or $(CLOUD),all) $(ARGS)
+
 .PHONY: simulate
 simulate: $(VENV)/.ready ## Break the workflow at every step on simulated clouds (RUNS=10000 SEED=1 PROFILE=sqs; ARGS="--report FILE")
 	@PYTHONPATH=tests $(RUN)/python -m simulation --runs $(or $(RUNS),1000) --seed $(or $(SEED),0) \
