@@ -111,11 +111,12 @@ def failed_case(junit: Path) -> str:
 
 
 def _sources() -> str:
-    """A hash of the functions and of the suite."""
+    """A hash of the functions, of the suite and of the local clouds; not of what plants."""
     digest = hashlib.sha256()
     for folder in (FUNCTIONS, Path(__file__).parent, ROOT / "local"):
         for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
+            if path.name not in ("bugs.py", "planting.py", "test_planting.py"):
+                digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
