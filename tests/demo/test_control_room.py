@@ -161,6 +161,20 @@ def test_a_box_stays_as_it_was_clicked_until_the_room_has_been_told_or_could_not
     trouble.clear()
 
 
+def test_nothing_can_be_clicked_before_the_page_listens(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/room", lambda route: held.append(route))  # noqa: PLW0108  # Playwright marks what it calls.
+    page.get_by_role("link", name="Figures").click()
+    expect(page.locator("#check")).to_be_visible()
+
+    expect(page.locator("main[inert] #check")).to_have_count(1)
+
+    wait_until(lambda: page.evaluate("true") and bool(held), "the page to ask for the clouds", 60)
+    held.pop().continue_()
+    page.get_by_role("button", name="Check the invariants").click()
+    expect(page.locator("#said")).to_contain_text(re.compile("Checking|hold$"), timeout=PATIENCE_MS)
+
+
 def test_a_gateway_is_broken_the_breaker_opens_orders_wait_and_all_heals(page: Page) -> None:
     provider(page, "down")
     expect(row(page, "gateway")).to_contain_text("down")

@@ -77,6 +77,11 @@ export const day = (time) => new Date(time).toLocaleDateString("sv"); // Sweden 
 export const moment = (time) => `${day(time)} ${clock(time)}`;
 export const orderPath = (cloud, id) => `/order?${new URLSearchParams({ cloud, id })}`;
 
+// Lets people in: until a page has its listeners, a click on it would be lost.
+export function ready() {
+  document.getElementById("main").inert = false;
+}
+
 // Listens to the room. `hear` maps a kind of part to what is to be done with its newest value.
 export function listen(hear = {}) {
   const place = document.getElementById("connection");

@@ -1,4 +1,4 @@
-import { ask, listen, make, money, percent, say, table } from "./common.js";
+import { ask, listen, make, money, percent, ready, say, table } from "./common.js";
 
 const room = await ask("/api/room");
 const verdicts = {};
@@ -79,4 +79,5 @@ document.getElementById("check").addEventListener("click", async () => {
   say(done.map(({ value, reason }) => value?.text ?? reason.message).join("; "), !done.every(({ value }) => value?.all));
 });
 
+ready();
 listen({ today: draw });

@@ -1,4 +1,4 @@
-import { ask, listen, make, moment, options, orderPath, say, short, tell, token } from "./common.js";
+import { ask, listen, make, moment, options, orderPath, ready, say, short, tell, token } from "./common.js";
 
 const room = await ask("/api/room");
 const boxes = Object.fromEntries(room.clouds.map(({ name, title }) => [name, box(name, title)]));
@@ -128,5 +128,6 @@ const dead = ({ cloud, services }) => {
     look(boxes[cloud]);
   }
 };
+ready();
 await Promise.all(Object.values(boxes).map(look));
 listen({ queues: dead });

@@ -1,4 +1,4 @@
-import { ask, clock, listen, make, moment, money, short, table } from "./common.js";
+import { ask, clock, listen, make, moment, money, ready, short, table } from "./common.js";
 
 const asked = new URLSearchParams(location.search);
 const cloud = asked.get("cloud");
@@ -147,6 +147,7 @@ function json(value) {
   return make("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 }
 
+ready();
 await refresh();
 // What happens to it late (duplicates, analytics, the last spans) shows in the other parts of its cloud.
 const here = (value) => value.cloud === cloud && refresh();

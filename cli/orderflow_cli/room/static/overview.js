@@ -1,4 +1,4 @@
-import { ask, clock, listen, make, money, options, orderPath, say, short, table, tell, token } from "./common.js";
+import { ask, clock, listen, make, money, options, orderPath, ready, say, short, table, tell, token } from "./common.js";
 
 const UNKNOWN = "not known";
 const room = await ask("/api/room");
@@ -270,4 +270,5 @@ byId("twice").on.addEventListener("change", ({ target: box }) => {
   });
 });
 
+ready();
 listen(hear);
