@@ -110,7 +110,7 @@ class Start:
 def part_of(module: str) -> str:
     """What a module belongs to: Python itself, orderflow, or a package (of a namespace that many share, one in it)."""
     first, *rest = module.split(".")
-    if first in sys.stdlib_module_names or first in ("sitecustomize", "usercustomize", "__editable__"):
+    if first in sys.stdlib_module_names:
         return "Python's own modules"
     if first.startswith("orderflow"):
         return "orderflow"
